@@ -1,0 +1,172 @@
+"""Any picture of a handwritten digit -> that digit in MNIST's own form.
+
+    picture = open_picture("photo.jpg")     # upright, at most 1,024 px, RGB
+    digit = read_digit(picture)             # uint8 (28, 28): 0 paper, 255 ink
+
+`find_ink` decides which marks of the picture are one digit; `normalise` brings such marks into
+MNIST's form. `read_digit` is the one after the other. Whatever cannot be read is an `ImageError`,
+whose message is one sentence for the person who sent the picture.
+"""
+
+import io
+import os
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+MAX_BYTES = 10 * 2**20  # of the file; a phone's 12-megapixel JPEG has 2 to 6 MB
+MAX_PIXELS = 100_000_000  # of the opened picture; phones reach 50 million, bombs go far beyond
+MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
+DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
+WORK_SIDE = 448  # px, long side while searching for the digit
+
+DIGIT_SIDE = 28  # px, MNIST's picture
+BOX_SIDE = 20  # px, MNIST's box for the ink (LeCun et al. 1998)
+
+
+class ImageError(ValueError):
+    """The picture cannot be read; the message is one sentence for the page."""
+
+
+def open_picture(file):
+    """A picture: RGB PIL image, upright, without metadata, long side at most 1,024 px.
+
+    file: path, or binary file object at its beginning; PNG, JPEG, MPO, WebP, GIF, BMP, TIFF or
+    anything else Pillow opens, told by its content. Of an animation the first frame counts.
+    Raises ImageError when it is no picture, damaged, empty, or too large.
+    """
+    data = _read_bytes(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
+            image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError:
+        raise ImageError(_too_many_pixels("more than 178")) from None
+    except (OSError, ValueError, SyntaxError):
+        raise ImageError(
+            "This file is not a picture that can be read; please send a PNG, JPEG, WebP, GIF, "
+            "BMP or TIFF."
+        ) from None
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(_too_many_pixels(f"{width * height / 1e6:.0f}"))
+    long = max(width, height)
+    try:
+        image.draft("RGB", (width * DRAFT_SIDE // long or 1, height * DRAFT_SIDE // long or 1))
+        image.load()
+    except (OSError, ValueError, SyntaxError, IndexError, EOFError, MemoryError):
+        raise ImageError("This picture is damaged; please save it again and resend it.") from None
+    image = ImageOps.exif_transpose(image)
+    scale = MAX_SIDE / max(image.size)
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in image.size]
+        image = _eight_bit(image).resize(size, Image.Resampling.BOX, reducing_gap=2)
+    return _plain(image)
+
+
+def read_digit(picture):
+    """The digit in MNIST's form: uint8 (28, 28), 0 paper, 255 ink.
+
+    picture: PIL image of one digit, any size, ink dark or bright. A picture already in MNIST's
+    form comes back as it is. Raises ImageError when there is no ink or several digits.
+    """
+    return normalise(find_ink(picture))
+
+
+def _read_bytes(file):
+    if isinstance(file, (str, os.PathLike)):
+        with open(file, "rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    else:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ImageError(
+            f"This file is larger than {MAX_BYTES // 2**20} MB; please send a smaller picture."
+        )
+    return data
+
+
+def _too_many_pixels(millions):
+    return (
+        f"This picture has {millions} million pixels, more than the {MAX_PIXELS // 10**6} million "
+        "that can be read; please send a smaller one."
+    )
+
+
+def _eight_bit(image):
+    """The image in mode RGB or RGBA, 8 bits a channel, alpha kept."""
+    if image.mode.startswith(("I", "F")):  # 16 and 32 bits: convert() would clip, so stretch
+        values = np.nan_to_num(np.asarray(image, np.float32))
+        low, high = values.min(), values.max()
+        image = Image.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _plain(image):
+    """The image in mode RGB, what is transparent filled so that ink keeps standing out."""
+    image = _eight_bit(image)
+    if image.mode == "RGB":
+        return Image.fromarray(np.asarray(image))  # a copy without metadata
+    pixels = np.asarray(image, np.float32)
+    alpha = pixels[..., 3:] / 255
+    opaque = pixels[alpha[..., 0] > 0.5][:, :3]
+    if not len(opaque):
+        return Image.new("RGB", image.size, "white")
+    paper = np.median(opaque, axis=0)
+    # Mostly transparent, or of one colour: what is opaque is the ink, so the paper is the opposite.
+    if len(opaque) < alpha.size / 2 or opaque.mean(axis=1).std() < 16:
+        paper = np.full(3, 0 if paper.mean() > 127 else 255)
+    return Image.fromarray((pixels[..., :3] * alpha + paper * (1 - alpha) + 0.5).astype(np.uint8))
+
+
+def find_ink(picture):
+    """The ink of the one digit in the picture: uint8 (h, w), 0 paper, 255 full ink.
+
+    picture: PIL image. Raises ImageError when there is no ink, or several digits side by side.
+    """
+    rgb = np.asarray(_plain(picture))
+    scale = min(1, WORK_SIDE / max(rgb.shape))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    if np.median(border) < 128:
+        gray = 255 - gray
+    side = max(3, max(gray.shape) // 4)
+    paper = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    ink = cv2.subtract(paper, gray)
+    if ink.max() < 16:
+        raise ImageError("No ink was found; please send a picture with one digit, well lit.")
+    level, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((ink > level).astype(np.uint8))
+    main = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    keep = cv2.dilate((labels == main).astype(np.uint8), np.ones((3, 3), np.uint8))
+    return cv2.normalize(ink * keep, None, 0, 255, cv2.NORM_MINMAX)
+
+
+def normalise(ink):
+    """The ink in MNIST's form: uint8 (28, 28), its box fitted to 20 x 20 px with its aspect kept,
+    its centre of mass in the middle (LeCun et al. 1998, "Gradient-based learning").
+
+    ink: uint8 (h, w), 0 paper, 255 ink, of one digit. Raises ImageError when there is none.
+    """
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        raise ImageError("No ink was found; please send a picture with one digit, well lit.")
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = BOX_SIDE / max(ink.shape)
+    size = [max(1, round(side * scale)) for side in ink.shape[::-1]]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    box = cv2.resize(ink, size, interpolation=way)
+    moments = cv2.moments(box)
+    middle = (DIGIT_SIDE - 1) / 2 + 0.5
+    left = round(middle - moments["m10"] / moments["m00"])
+    top = round(middle - moments["m01"] / moments["m00"])
+    left = min(max(left, 0), DIGIT_SIDE - size[0])
+    top = min(max(top, 0), DIGIT_SIDE - size[1])
+    digit = np.zeros((DIGIT_SIDE, DIGIT_SIDE), np.uint8)
+    digit[top : top + size[1], left : left + size[0]] = box
+    return digit

@@ -11,6 +11,8 @@ whose message is one sentence for the person who sent the picture.
 import io
 import os
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -21,7 +23,9 @@ MAX_PIXELS = 100_000_000  # of the opened picture; phones reach 50 million, bomb
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
 WORK_SIDE = 448  # px, long side while searching for the digit
-WINDOW = 0.3  # of the long side: wider than any stroke, narrower than paper and shadows
+WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
+MAX_NESTING = 2  # pictures in the picture that are looked into
+CROP_SIDE = 256  # px, long side of the digit's surroundings
 
 DIGIT_SIDE = 28  # px, MNIST's picture
 THIN = 2.3  # px in the box; MNIST's strokes measure 2 to 4
@@ -134,42 +138,96 @@ def find_ink(picture):
     The array covers the digit's surroundings only. picture: PIL image.
     Raises ImageError when there is no ink, or several digits side by side.
     """
-    rgb = np.asarray(_plain(picture))
-    scale = min(1.0, WORK_SIDE / max(rgb.shape))
-    plane = _strongest_plane(
-        cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    )
-    window = max(3, round(max(plane.shape) * WINDOW))
-    dark, bright = (_main_marks(_ink(plane, window, inverted)) for inverted in (False, True))
-    if dark is None and bright is None:
+    ink = _find_ink(np.asarray(_plain(picture)), MAX_NESTING)
+    if ink is None:
         raise ImageError(NO_INK)
-    inverted = _is_ink_bright(dark, bright)
-    weight, mask, stroke = bright if inverted else dark
-    return _refined(rgb, mask, stroke, scale, inverted)
+    return ink
 
 
-def _is_ink_bright(dark, bright):
-    """Whether the bright marks are the ink and the dark ones the gaps between, not the reverse.
+def _find_ink(rgb, depth):
+    """The ink of the one digit in the pixels, uint8 (h, w), or None; looks into panels."""
+    scale = min(1.0, WORK_SIDE / max(rgb.shape))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    paper = _flat_paper(small)
+    if paper is None:
+        found, panel = _in_photo(small), None
+    else:
+        ink = _distance(small, paper)
+        found = _candidate(ink, lambda crop, stroke: _distance(crop, paper))
+        panel = _panel(ink)
+    if panel is not None and depth:
+        left, top, right, bottom = (round(edge / scale) for edge in panel)
+        ink = _find_ink(rgb[top:bottom, left:right], depth - 1)
+        if ink is not None:
+            return ink
+    return _refined(rgb, found, scale) if found.score else None
 
-    The gaps and counters of a digit lie within its own box; that alone decides where it applies.
+
+def _in_photo(rgb):
+    """The likeliest digit of a photo: its ink is dark or bright, its strokes thin or fat."""
+    plane = _strongest_plane(rgb)
+    best = _Candidate(0)
+    for share in WINDOWS:
+        window = max(3, round(max(plane.shape) * share))
+        pair = []
+        for inverted in (False, True):
+            ink = _relief(plane, window, inverted)
+            pair.append(
+                _candidate(
+                    ink,
+                    lambda crop, stroke, inverted=inverted: _relief(
+                        _strongest_plane(crop), max(3, round(4 * stroke)), inverted
+                    ),
+                )
+            )
+        gaps = [_share_beside(one.mask, other.marks) for one, other in (pair, pair[::-1])]
+        if max(gaps) > 0:  # around ink lies paper; around a gap between strokes lies ink
+            pair[int(np.argmax(gaps))].score *= (1 - max(gaps)) ** 2
+        for one in pair:
+            if one.score > best.score:
+                one.score *= (1 - _share_beside(one.mask, _as_inky(plane, one.mask))) ** 2
+            best = max(best, one, key=lambda candidate: candidate.score)
+    return best
+
+
+def _share_beside(mask, marks):
+    """The share of the pixels just around the mask that are among the marks: 0 to 1."""
+    if mask is None or marks is None:
+        return 0.0
+    beside = cv2.dilate(mask, np.ones((7, 7), np.uint8)) > cv2.dilate(
+        mask, np.ones((3, 3), np.uint8)
+    )
+    return float(marks[beside].mean()) if beside.any() else 0.0
+
+
+def _as_inky(plane, mask):
+    """Which pixels are nearer to the ink's brightness than to its paper's: bool (h, w).
+
+    Beside a stroke there are none; beside the edge of a sheet or table half of the pixels are.
     """
-    if dark is None or bright is None:
-        return dark is None
-    around_dark, around_bright = _box(dark[1]), _box(bright[1])
-    dark_within = _within(around_dark, around_bright)
-    bright_within = _within(around_bright, around_dark)
-    if dark_within != bright_within:
-        return dark_within
-    return bright[0] > dark[0]
+    near = cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0
+    ink = np.median(plane[mask > 0])
+    paper = max(np.percentile(plane[near], (5, 95)), key=lambda level: abs(level - ink))
+    return np.abs(plane - ink) < np.abs(plane - paper)
 
 
-def _box(mask):
-    left, top, width, height = cv2.boundingRect(mask)
-    return np.array([left, top, -left - width, -top - height])
+def _flat_paper(rgb):
+    """The paper's colour, uint8 (3,), of a drawing or screenshot; None for a photo or scan.
+
+    Cameras and scanners never give the same value to most of the paper at the border.
+    """
+    rim = max(1, max(rgb.shape) // 50)
+    edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
+    border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
+    paper = np.median(border, axis=0).astype(np.uint8)
+    same = np.abs(border - paper.astype(np.int16)).max(axis=1) <= 3
+    return paper if same.mean() > 0.6 else None
 
 
-def _within(inner, outer):
-    return bool(np.all(inner >= outer - 2))
+def _distance(rgb, paper):
+    """How far each pixel is from the paper's colour, in the strongest channel: float32."""
+    away = cv2.absdiff(rgb, np.broadcast_to(paper, rgb.shape)).max(axis=2).astype(np.float32)
+    return np.where(away > 4, away, 0)
 
 
 def _strongest_plane(rgb):
@@ -186,99 +244,131 @@ def _strongest_plane(rgb):
 def _contrast(plane):
     """How far the ink of the plane stands out from its paper, in units of the paper's noise."""
     small = cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA)
-    paper = cv2.resize(cv2.medianBlur(small, 41), plane.shape[::-1])
-    away = cv2.absdiff(plane, paper).astype(np.float32)
+    away = cv2.absdiff(small, cv2.medianBlur(small, 31)).astype(np.float32)
     return (away**3).sum() / (1 + (away**2).sum()) / (4 + np.median(away))
 
 
-def _ink(plane, window, inverted):
+def _relief(plane, window, inverted):
     """How far each pixel is from its paper towards ink, dark or (inverted) bright: float32, 0 paper.
 
     The paper is a closing: it fills whatever is narrower than `window` px with the brightness
-    around, and follows shade and the edges of shadows exactly. Dark ink swallows a share of the
-    light, so there the distance is relative to the paper's brightness.
+    around, and follows shade and the edges of shadows exactly. Ink and paper each give back a share
+    of the light, so the distance is relative to the brighter of the two.
     """
     if inverted:
         plane = 255 - plane
-    smooth = cv2.GaussianBlur(plane, (3, 3), 0)
-    if (
-        np.median(cv2.absdiff(smooth, plane)) > 0
-    ):  # a camera's noise, not the flat paper of a drawing
-        plane = smooth
-    pad = window // 2
-    padded = cv2.copyMakeBorder(plane, *[pad] * 4, cv2.BORDER_REPLICATE)
-    paper = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
-    paper = paper[pad : pad + plane.shape[0], pad : pad + plane.shape[1]]
-    ink = cv2.subtract(paper, plane).astype(np.float32)
-    if not inverted:
-        ink *= 255 / np.maximum(paper, 64)
-    floor = np.median(ink)
-    noise = np.median(np.abs(ink - floor))
+    plane = cv2.GaussianBlur(plane, (3, 3), 0)  # a camera's noise would lift the closing
+    paper = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
+    bright = 255 - plane if inverted else paper
+    ink = cv2.subtract(paper, plane) * (255 / np.maximum(bright, 64).astype(np.float32))
+    sample = ink[::3, ::3]
+    floor = np.median(sample)
+    noise = np.median(np.abs(sample - floor))
     return np.clip(ink - floor - 4 * noise, 0, 255)
 
 
-def _main_marks(dark):
-    """(weight, mask, stroke) of the marks that make up the likeliest digit; None if there are none."""
+@dataclass
+class _Candidate:
+    """Marks that may be the digit."""
+
+    score: float  # likelihood in no unit, 0: no marks
+    mask: np.ndarray = None  # uint8 (h, w), 0 or 1
+    marks: np.ndarray = None  # uint8 (h, w), 0 or 1, other marks too
+    stroke: float = 0.0  # px, mean width of the strokes
+    way: Callable = None  # (rgb crop, stroke) -> ink map
+
+
+def _candidate(ink, way):
+    """The likeliest digit among the marks of an ink map."""
     for _ in range(3):
-        marks = _marks(dark)
+        marks = _marks(ink)
         if marks is None:
-            return None
+            return _Candidate(0)
         marks = _without_lines(marks)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(marks)
         if count == 1:
-            return None
-        area = stats[:, cv2.CC_STAT_AREA]
-        mean = np.bincount(labels.ravel(), dark.ravel(), count) / area
-        long = stats[:, 2:4].max(axis=1)
+            return _Candidate(0)
         ring = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         contact = np.bincount(ring, minlength=count)
         edge = contact > 0.25 * stats[:, 2:4].sum(axis=1)
+        edge |= (stats[:, 2:4] >= np.array(ink.shape[::-1])).any(axis=1)
         edge[0] = False
         if not edge.any() or edge[1:].all():
             break
         gone = cv2.dilate(edge.astype(np.uint8)[labels], np.ones((5, 5), np.uint8))
-        dark = dark * (gone == 0)
-    weight = mean * long * np.where(edge, 0.1, 1) * np.where(contact, 0.5, 1)
-    weight[0] = 0
-    main = weight.argmax()
-    stroke = _stroke_width(labels == main)
+        ink = ink * (gone == 0)
+    area = stats[:, cv2.CC_STAT_AREA]
+    mean = np.bincount(labels.ravel(), ink.ravel(), count) / area
+    long = stats[:, 2:4].max(axis=1)
+    likely = mean * long * np.where(edge, 0.1, 1) * np.where(contact, 0.5, 1)
+    likely[0] = 0
+    best = (0, 0, 1)
+    for j in np.argsort(-likely)[:3]:
+        if likely[j] == 0:
+            break
+        x, y, w, h = stats[j, :4]
+        stroke = _stroke_width(labels[y : y + h, x : x + w] == j)
+        score = likely[j] * min(1, area[j] / stroke**2 / 5) ** 2
+        best = max(best, (score, j, stroke))
+    score, main, stroke = best
+    if score == 0:
+        return _Candidate(0)
     group = labels == main
     near = 0.25 * long[main]
-    order = np.argsort(-area)[:40]
     chosen = {0, main}
-    grown = True
+    rest = [
+        j
+        for j in np.argsort(-area)[:40]
+        if mean[j] >= 0.5 * mean[main]
+        and area[j] >= 0.5 * stroke**2
+        and (not contact[j] or contact[main])
+    ]
+    grown = len(rest) > 1
     while grown:
         grown = False
         away = cv2.distanceTransform((~group).astype(np.uint8), cv2.DIST_L2, 3)
-        for j in order:
-            if j in chosen or mean[j] < 0.5 * mean[main] or area[j] < 0.5 * stroke**2:
-                continue
-            if contact[j] and not contact[main]:
-                continue
-            here = labels == j
-            if away[here].min() <= near:
-                group |= here
+        for j in rest:
+            if j not in chosen and away[labels == j].min() <= near:
+                group |= labels == j
                 chosen.add(j)
                 grown = True
-    return weight[main], group.astype(np.uint8), stroke
+    return _Candidate(score, group.astype(np.uint8), marks, stroke, way)
 
 
-def _marks(dark):
-    """Mask (uint8, 0 or 1) of what is clearly darker than paper, with its fainter ends."""
-    level = dark[dark > 0]
+def _marks(ink):
+    """Mask (uint8, 0 or 1) of what is clearly ink, with its fainter ends; None: nothing is."""
+    level = ink[ink > 0]
     if not len(level) or level.max() < 8:
         return None
-    level = np.minimum(level, 255).astype(np.uint8)
+    level = level.astype(np.uint8)
     high, _ = cv2.threshold(level, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    _, labels = cv2.connectedComponents((dark > high / 2).astype(np.uint8))
-    strong = np.zeros(labels.max() + 1, np.uint8)
-    strong[labels[dark > high]] = 1
+    count, labels = cv2.connectedComponents((ink > high / 2).astype(np.uint8))
+    strong = np.zeros(count, np.uint8)
+    strong[labels[ink > high]] = 1
     strong[0] = 0
     return strong[labels]
 
 
+def _panel(ink):
+    """(left, top, right, bottom) within the largest frame or filled rectangle, or None: a picture
+    in the picture, as in a screenshot or a photo pasted on a page."""
+    outlines, _ = cv2.findContours(
+        (ink > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    if not outlines:
+        return None
+    outline = max(outlines, key=cv2.contourArea)
+    left, top, width, height = cv2.boundingRect(outline)
+    if min(width, height) < 0.25 * min(ink.shape):
+        return None
+    if cv2.contourArea(outline) < 0.93 * (width - 1) * (height - 1):
+        return None
+    rim = 2 + max(width, height) // 40
+    return left + rim, top + rim, left + width - rim, top + height - rim
+
+
 def _without_lines(mask):
-    """The mask without ruled lines: thin straight marks that run through most of the picture.
+    """The mask without ruled lines: thin straight marks that run through the whole picture.
 
     Where a stroke crosses a line it stays: across the line it is longer than the line is thick.
     """
@@ -293,29 +383,41 @@ def _without_lines(mask):
     found = cv2.HoughLinesP(thin, 1, np.pi / 360, side // 8, None, side // 5, side // 25)
     if found is None:
         return mask
-    segments = found.reshape(-1, 4)
-    flat = np.abs(segments[:, 2] - segments[:, 0]) > np.abs(segments[:, 3] - segments[:, 1])
+    segments = found.reshape(-1, 4).astype(np.float32)
     cleaned = mask.copy()
-    for axis in (0, 1):
-        drawn = np.zeros_like(mask)
-        for x0, y0, x1, y1 in segments[flat if axis == 0 else ~flat].tolist():
-            cv2.line(drawn, (x0, y0), (x1, y1), 1, 3)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(drawn)
-        through = stats[:, 2 + axis] > 0.9 * mask.shape[1 - axis]
-        through[0] = False
+    for axis in (0, 1):  # lines nearer to the horizontal, then those nearer to the vertical
+        turned, away = (mask, cleaned) if axis == 0 else (np.ascontiguousarray(mask.T), cleaned.T)
+        x0, y0, x1, y1 = segments[:, [0, 1, 2, 3] if axis == 0 else [1, 0, 3, 2]].T
+        flat = np.abs(x1 - x0) > np.abs(y1 - y0)
+        slope = (y1 - y0)[flat] / (x1 - x0)[flat]
+        height, width = turned.shape
+        along = np.arange(width)
+        lines = np.rint(y0[flat, None] + slope[:, None] * (along - x0[flat, None])).astype(int)
+        padded = np.pad(cv2.dilate(turned, np.ones((3, 1), np.uint8)), ((1, 1), (0, 0)))
+        inked = padded[np.clip(lines + 1, 0, height + 1), along]
+        inside = (lines >= 0) & (lines < height)
+        through = (inked.sum(axis=1) > 0.85 * inside.sum(axis=1)) & (inside.mean(axis=1) > 0.3)
         if not through.any():
             continue
-        lines = through[labels].astype(np.uint8)
-        length = stats[through, 2 + axis].sum()
-        thickness = (mask & lines).sum() / length
-        across = [1, round(thickness * 1.5) + 2]
+        drawn = np.zeros(turned.shape, np.uint8)
+        drawn[
+            np.clip(lines, 0, height - 1)[through], np.broadcast_to(along, lines.shape)[through]
+        ] = 1
+        drawn = cv2.dilate(drawn, np.ones((3, 1), np.uint8))
+        thickness = np.median(
+            (turned & cv2.dilate(drawn, np.ones((5, 1), np.uint8))).sum(axis=0)
+        ) / max(1, _count(drawn))
         strokes = cv2.morphologyEx(
-            mask, cv2.MORPH_OPEN, np.ones(across[:: -1 if axis == 0 else 1], np.uint8)
+            turned, cv2.MORPH_OPEN, np.ones((round(thickness * 1.5) + 2, 1), np.uint8)
         )
-        wide = cv2.dilate(lines, np.ones((3, 3), np.uint8))
-        cleaned[(wide > 0) & (strokes == 0)] = 0
+        away[(cv2.dilate(drawn, np.ones((3, 1), np.uint8)) > 0) & (strokes == 0)] = 0
     left = cv2.connectedComponentsWithStats(cleaned)[2][1:, 2:4]
-    return cleaned if len(left) and left.max() > 0.08 * side else mask
+    return cleaned if len(left) and left.max() > 0.15 * side else mask
+
+
+def _count(lines):
+    """How many lines the columns of the mask cross, in the median."""
+    return np.median((np.diff(lines.astype(np.int8), axis=0, prepend=0) == 1).sum(axis=0))
 
 
 def _stroke_width(mask):
@@ -330,30 +432,28 @@ def _stroke_width(mask):
     return (double + np.sqrt(double**2 - 4)) / 2
 
 
-def _refined(rgb, mask, stroke, scale, bright):
-    """The ink of the marks at full resolution."""
-    left, top, width, height = cv2.boundingRect(mask)
-    margin = round(0.15 * max(width, height) + 2 * stroke)
-    left, right = max(0, left - margin), min(mask.shape[1], left + width + margin)
-    top, bottom = max(0, top - margin), min(mask.shape[0], top + height + margin)
-    mask = mask[top:bottom, left:right]
-    crop = rgb[
-        round(top / scale) : round(bottom / scale), round(left / scale) : round(right / scale)
-    ]
-    shrink = max(1.0, max(crop.shape) / 256)
+def _refined(rgb, found, scale):
+    """The ink of the marks, at the full resolution of the picture."""
+    left, top, width, height = cv2.boundingRect(found.mask)
+    margin = round(0.15 * max(width, height) + 2 * found.stroke)
+    left, right = max(0, left - margin), min(found.mask.shape[1], left + width + margin)
+    top, bottom = max(0, top - margin), min(found.mask.shape[0], top + height + margin)
+    mask = found.mask[top:bottom, left:right]
+    top, bottom, left, right = (round(edge / scale) for edge in (top, bottom, left, right))
+    crop = rgb[top:bottom, left:right]
+    shrink = max(1.0, max(crop.shape) / CROP_SIDE)
     crop = cv2.resize(crop, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-    plane = _strongest_plane(crop)
-    stroke = stroke * max(crop.shape) / max(mask.shape)
-    dark = _ink(plane, max(3, round(4 * stroke)), bright)
-    marks = _marks(dark)
+    stroke = found.stroke * max(crop.shape) / max(mask.shape)
+    ink = found.way(crop, stroke)
+    mask = cv2.resize(mask, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    reach = 2 * round(0.25 * stroke + 1) + 1
+    near = cv2.dilate(mask, np.ones((reach, reach), np.uint8))
+    marks = _marks(ink * near)
     if marks is None:
-        raise ImageError(NO_INK)
-    mask = cv2.resize(mask, marks.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    reach = 2 * round(0.25 * stroke / shrink + 1) + 1
-    keep = marks & cv2.dilate(mask, np.ones((reach, reach), np.uint8))
-    peak = np.percentile(dark[keep > 0], 75)
-    soft = cv2.dilate(keep, np.ones((3, 3), np.uint8))
-    return (np.clip(dark * soft / peak, 0, 1) * 255).astype(np.uint8)
+        return None
+    peak = np.percentile(ink[marks > 0], 75)
+    soft = cv2.dilate(marks, np.ones((3, 3), np.uint8))
+    return (np.clip(ink * soft / peak, 0, 1) * 255).astype(np.uint8)
 
 
 def normalise(ink):

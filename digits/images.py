@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -24,6 +25,8 @@ MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed wh
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
 WORK_SIDE = 448  # px, long side while searching for the digit
 WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
+RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
+RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDE = 256  # px, long side of the digit's surroundings
 
@@ -169,46 +172,45 @@ def _in_photo(rgb):
     best = _Candidate(0)
     for share in WINDOWS:
         window = max(3, round(max(plane.shape) * share))
-        pair = []
-        for inverted in (False, True):
-            ink = _relief(plane, window, inverted)
-            pair.append(
-                _candidate(
-                    ink,
-                    lambda crop, stroke, inverted=inverted: _relief(
-                        _strongest_plane(crop), max(3, round(4 * stroke)), inverted
-                    ),
-                )
-            )
-        gaps = [_share_beside(one.mask, other.marks) for one, other in (pair, pair[::-1])]
-        if max(gaps) > 0:  # around ink lies paper; around a gap between strokes lies ink
-            pair[int(np.argmax(gaps))].score *= (1 - max(gaps)) ** 2
-        for one in pair:
-            if one.score > best.score:
-                one.score *= (1 - _share_beside(one.mask, _as_inky(plane, one.mask))) ** 2
-            best = max(best, one, key=lambda candidate: candidate.score)
+        reliefs = [_relief(plane, window, inverted) for inverted in (False, True)]
+        pair = [
+            _candidate(ink, partial(_relief_of_crop, inverted=inverted), side)
+            for inverted, (ink, side) in enumerate(zip(reliefs, (plane, 255 - plane), strict=True))
+        ]
+        for one, other in zip(pair, reliefs[::-1], strict=True):
+            one.gap = _share_beside(one, other > 0.5 * one.contrast)
+        open_side = max(1 - one.gap for one in pair)
+        for one in pair:  # around ink lies paper; around a gap between strokes lies ink
+            one.score *= ((1 - one.gap) / max(open_side, 0.01)) ** 2
+        best = max(best, *pair, key=lambda one: one.score)
     return best
 
 
-def _share_beside(mask, marks):
-    """The share of the pixels just around the mask that are among the marks: 0 to 1."""
-    if mask is None or marks is None:
+def _relief_of_crop(rgb, stroke, inverted):
+    return _relief(_strongest_plane(rgb), max(3, round(4 * stroke)), inverted)
+
+
+def _share_beside(found, marks):
+    """The share of the pixels just around the candidate that are among the marks: 0 to 1."""
+    if not found.score:
         return 0.0
-    beside = cv2.dilate(mask, np.ones((7, 7), np.uint8)) > cv2.dilate(
-        mask, np.ones((3, 3), np.uint8)
-    )
+    outer, inner = (cv2.dilate(found.mask, np.ones((n, n), np.uint8)) for n in (7, 3))
+    beside = outer > inner
     return float(marks[beside].mean()) if beside.any() else 0.0
 
 
-def _as_inky(plane, mask):
-    """Which pixels are nearer to the ink's brightness than to its paper's: bool (h, w).
+def _inky_share(plane, mask):
+    """The share of the pixels just around the mask that are as dark as it is: 0 to 1.
 
-    Beside a stroke there are none; beside the edge of a sheet or table half of the pixels are.
+    Beside a dark stroke there are few; beside the edge of a sheet or table half of the pixels are.
+    plane: uint8 (h, w), dark ink; mask: uint8 (h, w), 0 or 1.
     """
-    near = cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0
-    ink = np.median(plane[mask > 0])
-    paper = max(np.percentile(plane[near], (5, 95)), key=lambda level: abs(level - ink))
-    return np.abs(plane - ink) < np.abs(plane - paper)
+    outer, inner = (cv2.dilate(mask, np.ones((n, n), np.uint8)) > 0 for n in (7, 3))
+    beside = plane[outer & ~inner]
+    if not len(beside):
+        return 0.0
+    middle = (np.median(plane[mask > 0]) + np.percentile(beside, 90)) / 2
+    return float((beside < middle).mean())
 
 
 def _flat_paper(rgb):
@@ -243,8 +245,11 @@ def _strongest_plane(rgb):
 
 def _contrast(plane):
     """How far the ink of the plane stands out from its paper, in units of the paper's noise."""
-    small = cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA)
-    away = cv2.absdiff(small, cv2.medianBlur(small, 31)).astype(np.float32)
+    small = cv2.resize(plane, (96, 96), interpolation=cv2.INTER_AREA)
+    window = np.ones((19, 19), np.uint8)
+    dark = cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, window)
+    bright = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, window)
+    away = cv2.max(dark, bright)[RIM:-RIM, RIM:-RIM].astype(np.float32)
     return (away**3).sum() / (1 + (away**2).sum()) / (4 + np.median(away))
 
 
@@ -261,10 +266,9 @@ def _relief(plane, window, inverted):
     paper = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
     bright = 255 - plane if inverted else paper
     ink = cv2.subtract(paper, plane) * (255 / np.maximum(bright, 64).astype(np.float32))
-    sample = ink[::3, ::3]
-    floor = np.median(sample)
-    noise = np.median(np.abs(sample - floor))
-    return np.clip(ink - floor - 4 * noise, 0, 255)
+    faint, fainter = np.percentile(ink[::3, ::3], (30, 10))  # fat ink may cover half the picture
+    floor = faint + 4.2 * (faint - fainter)  # 2.7 standard deviations above the mean of noise
+    return np.clip(ink - floor, 0, 255)
 
 
 @dataclass
@@ -273,66 +277,101 @@ class _Candidate:
 
     score: float  # likelihood in no unit, 0: no marks
     mask: np.ndarray = None  # uint8 (h, w), 0 or 1
-    marks: np.ndarray = None  # uint8 (h, w), 0 or 1, other marks too
+    contrast: float = 0.0  # mean of the ink map in the mask
     stroke: float = 0.0  # px, mean width of the strokes
+    gap: float = 0.0  # share of ink of the other kind beside it
     way: Callable = None  # (rgb crop, stroke) -> ink map
 
 
-def _candidate(ink, way):
-    """The likeliest digit among the marks of an ink map."""
-    for _ in range(3):
+def _candidate(ink, way, plane=None):
+    """The likeliest digit among the marks of an ink map; plane: of a photo, with dark ink."""
+    best = _Candidate(0)
+    for _ in range(2):
         marks = _marks(ink)
         if marks is None:
-            return _Candidate(0)
+            break
         marks = _without_lines(marks)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(marks)
-        if count == 1:
-            return _Candidate(0)
-        ring = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        contact = np.bincount(ring, minlength=count)
-        edge = contact > 0.25 * stats[:, 2:4].sum(axis=1)
-        edge |= (stats[:, 2:4] >= np.array(ink.shape[::-1])).any(axis=1)
-        edge[0] = False
-        if not edge.any() or edge[1:].all():
+        parts = _Parts(ink, marks)
+        one = _grouped(parts, plane)
+        if one.score > best.score:
+            best = one
+        if not parts.at_edge.any():
             break
-        gone = cv2.dilate(edge.astype(np.uint8)[labels], np.ones((5, 5), np.uint8))
+        # What lies along the frame (a table, a finger) would set the threshold for the rest.
+        gone = cv2.dilate(parts.at_edge.astype(np.uint8)[parts.labels], np.ones((5, 5), np.uint8))
         ink = ink * (gone == 0)
-    area = stats[:, cv2.CC_STAT_AREA]
-    mean = np.bincount(labels.ravel(), ink.ravel(), count) / area
-    long = stats[:, 2:4].max(axis=1)
-    likely = mean * long * np.where(edge, 0.1, 1) * np.where(contact, 0.5, 1)
-    likely[0] = 0
-    best = (0, 0, 1)
-    for j in np.argsort(-likely)[:3]:
-        if likely[j] == 0:
+    best.way = way
+    return best
+
+
+class _Parts:
+    """The connected parts of a mask and what is known of them, part 0 being the paper."""
+
+    def __init__(self, ink, marks):
+        count, self.labels, stats, _ = cv2.connectedComponentsWithStats(marks)
+        self.boxes = stats[:, :4]  # left, top, width, height
+        self.area = stats[:, cv2.CC_STAT_AREA]
+        self.mean = np.bincount(self.labels.ravel(), ink.ravel(), count) / self.area
+        self.long = self.boxes[:, 2:].max(axis=1)
+        rows, columns = self.labels[[0, -1]], self.labels[:, [0, -1]]
+        contact = np.bincount(np.concatenate([rows.ravel(), columns.ravel()]), minlength=count)
+        self.touches = contact > 0
+        self.at_edge = contact > 0.4 * self.boxes[:, 2:].sum(axis=1)
+        self.at_edge |= (self.boxes[:, 2:] >= marks.shape[::-1]).any(axis=1)
+        self.at_edge[0] = False
+        self.likely = self.mean * self.long * np.where(self.at_edge, 0.1, 1)
+        self.likely *= np.where(self.touches, 0.6, 1)
+        self.likely[0] = 0
+
+    def around(self, part):
+        """Where the part's box and 4 px around it lie, as slices."""
+        left, top, width, height = self.boxes[part]
+        return slice(max(0, top - 4), top + height + 4), slice(max(0, left - 4), left + width + 4)
+
+
+def _grouped(parts, plane):
+    """The likeliest part together with the parts that belong to it, as a candidate."""
+    best = 0, 0, 1
+    for part in np.argsort(-parts.likely)[:6]:
+        if parts.likely[part] <= best[0]:
             break
-        x, y, w, h = stats[j, :4]
-        stroke = _stroke_width(labels[y : y + h, x : x + w] == j)
-        score = likely[j] * min(1, area[j] / stroke**2 / 5) ** 2
-        best = max(best, (score, j, stroke))
+        where = parts.around(part)
+        mask = (parts.labels[where] == part).astype(np.uint8)
+        stroke = _stroke_width(mask)
+        # Strokes are many widths long; a shadow, a blot or the gap in a loop is one or two.
+        length = parts.area[part] / stroke**2
+        score = parts.likely[part] * min(1, length / 5) ** 2
+        if plane is not None:
+            score *= max(0.05, 1 - 2 * _inky_share(plane[where], mask)) ** 2
+        best = max(best, (score, part, stroke))
     score, main, stroke = best
-    if score == 0:
+    if not score:
         return _Candidate(0)
-    group = labels == main
-    near = 0.25 * long[main]
-    chosen = {0, main}
+    group = parts.labels == main
     rest = [
-        j
-        for j in np.argsort(-area)[:40]
-        if mean[j] >= 0.5 * mean[main]
-        and area[j] >= 0.5 * stroke**2
-        and (not contact[j] or contact[main])
+        part
+        for part in np.argsort(-parts.area)[:40]
+        if part not in (0, main)
+        and parts.mean[part] >= 0.5 * parts.mean[main]
+        and parts.area[part] >= 0.5 * stroke**2
+        and not parts.at_edge[part]
+        and (
+            not parts.touches[part]
+            or parts.touches[main]
+            or parts.area[part] > 0.5 * parts.area[main]
+        )
     ]
-    grown = len(rest) > 1
-    while grown:
-        grown = False
+    # Dust may lie beside a digit; a stroke of some size may stand further off, as a 5's bar does.
+    reach = parts.long[main] * np.where(parts.area > 0.2 * parts.area[main], 0.5, 0.25)
+    grown = True
+    while grown and rest:
         away = cv2.distanceTransform((~group).astype(np.uint8), cv2.DIST_L2, 3)
-        for j in rest:
-            if j not in chosen and away[labels == j].min() <= near:
-                group |= labels == j
-                chosen.add(j)
-                grown = True
-    return _Candidate(score, group.astype(np.uint8), marks, stroke, way)
+        joined = [part for part in rest if away[parts.labels == part].min() <= reach[part]]
+        for part in joined:
+            group |= parts.labels == part
+        rest = [part for part in rest if part not in joined]
+        grown = bool(joined)
+    return _Candidate(score, group.astype(np.uint8), parts.mean[main], stroke)
 
 
 def _marks(ink):
@@ -368,56 +407,58 @@ def _panel(ink):
 
 
 def _without_lines(mask):
-    """The mask without ruled lines: thin straight marks that run through the whole picture.
+    """The mask without ruled lines: long, thin, straight marks that reach the frame.
 
     Where a stroke crosses a line it stays: across the line it is longer than the line is thick.
     """
     side = max(mask.shape)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-    if not (stats[1:, 2:4] > 0.9 * np.array(mask.shape[::-1])).any():
+    spans = (stats[1:, 2:4] > 0.4 * np.array(mask.shape[::-1])).any()
+    if not spans or side < RULED_SIDE:
         return mask
-    thick = max(3, side // 40)
-    thin = cv2.subtract(
-        mask, cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))
-    )
-    found = cv2.HoughLinesP(thin, 1, np.pi / 360, side // 8, None, side // 5, side // 25)
+    thick = max(3, side // 40)  # px, thicker marks are no ruled lines
+    fat = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))
+    thin = cv2.subtract(mask, fat)
+    found = cv2.HoughLinesP(thin, 1, np.pi / 180, side // 10, None, side // 8, side // 25)
     if found is None:
         return mask
-    segments = found.reshape(-1, 4).astype(np.float32)
+    segments = found.reshape(-1, 4)
+    x, y = (segments[:, 2:] - segments[:, :2]).T
     cleaned = mask.copy()
-    for axis in (0, 1):  # lines nearer to the horizontal, then those nearer to the vertical
-        turned, away = (mask, cleaned) if axis == 0 else (np.ascontiguousarray(mask.T), cleaned.T)
-        x0, y0, x1, y1 = segments[:, [0, 1, 2, 3] if axis == 0 else [1, 0, 3, 2]].T
-        flat = np.abs(x1 - x0) > np.abs(y1 - y0)
-        slope = (y1 - y0)[flat] / (x1 - x0)[flat]
-        height, width = turned.shape
-        along = np.arange(width)
-        lines = np.rint(y0[flat, None] + slope[:, None] * (along - x0[flat, None])).astype(int)
-        padded = np.pad(cv2.dilate(turned, np.ones((3, 1), np.uint8)), ((1, 1), (0, 0)))
-        inked = padded[np.clip(lines + 1, 0, height + 1), along]
-        inside = (lines >= 0) & (lines < height)
-        through = (inked.sum(axis=1) > 0.85 * inside.sum(axis=1)) & (inside.mean(axis=1) > 0.3)
-        if not through.any():
-            continue
-        drawn = np.zeros(turned.shape, np.uint8)
-        drawn[
-            np.clip(lines, 0, height - 1)[through], np.broadcast_to(along, lines.shape)[through]
-        ] = 1
-        drawn = cv2.dilate(drawn, np.ones((3, 1), np.uint8))
-        thickness = np.median(
-            (turned & cv2.dilate(drawn, np.ones((5, 1), np.uint8))).sum(axis=0)
-        ) / max(1, _count(drawn))
-        strokes = cv2.morphologyEx(
-            turned, cv2.MORPH_OPEN, np.ones((round(thickness * 1.5) + 2, 1), np.uint8)
-        )
-        away[(cv2.dilate(drawn, np.ones((3, 1), np.uint8)) > 0) & (strokes == 0)] = 0
+    for view, out, along, across in ((mask, cleaned, x, y), (mask.T, cleaned.T, y, x)):
+        flat = np.abs(along) > 3 * np.abs(across)
+        slopes = np.unique(np.rint(across[flat] / along[flat] * 20)) / 20
+        view = np.ascontiguousarray(view)
+        for slope in slopes:
+            lines = _lines_to_frame(view, slope, thick)
+            if lines is None:
+                continue
+            runs = np.diff(lines, axis=0, prepend=np.uint8(0)) == 1
+            thickness = lines.sum() / max(1, runs.sum())
+            across_line = np.ones((round(thickness * 1.5) + 2, 1), np.uint8)
+            strokes = cv2.morphologyEx(view, cv2.MORPH_OPEN, across_line)
+            near = cv2.dilate(lines, np.ones((5, 1), np.uint8)) > 0
+            out[near & (strokes == 0)] = 0
     left = cv2.connectedComponentsWithStats(cleaned)[2][1:, 2:4]
-    return cleaned if len(left) and left.max() > 0.15 * side else mask
+    return cleaned if len(left) and left.max() > 0.1 * side else mask
 
 
-def _count(lines):
-    """How many lines the columns of the mask cross, in the median."""
-    return np.median((np.diff(lines.astype(np.int8), axis=0, prepend=0) == 1).sum(axis=0))
+def _lines_to_frame(mask, slope, thick):
+    """The runs along the slope (dy / dx) that are a quarter of the mask's width long or longer, no
+    more than `thick` px thick, and reach its left or right edge: mask, or None."""
+    height, width = mask.shape
+    shear = np.float32([[1, 0, 0], [-slope, 1, slope * width / 2]])
+    level = cv2.warpAffine(mask, shear, (width, height), flags=cv2.INTER_NEAREST)
+    level = cv2.dilate(level, np.ones((3, 5), np.uint8))  # over gaps, and steps of a slanted line
+    level = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
+    back = shear * [[1, 0, 0], [-1, 1, -1]]
+    level = cv2.warpAffine(level, back, (width, height), flags=cv2.INTER_NEAREST) & mask
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(level)
+    thin = stats[:, cv2.CC_STAT_AREA] < thick * stats[:, cv2.CC_STAT_WIDTH]
+    reaches = (stats[:, 0] <= 2) | (stats[:, 0] + stats[:, 2] >= width - 2)
+    ruled = thin & reaches & (stats[:, 2] > width // 8)
+    ruled[0] = False
+    return ruled[labels].astype(np.uint8) if ruled.any() else None
 
 
 def _stroke_width(mask):

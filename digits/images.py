@@ -13,7 +13,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 import cv2
 import numpy as np
@@ -23,10 +23,11 @@ MAX_BYTES = 10 * 2**20  # of the file; a phone's 12-megapixel JPEG has 2 to 6 MB
 MAX_PIXELS = 100_000_000  # of the opened picture; phones reach 50 million, bombs go far beyond
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
-WORK_SIDE = 448  # px, long side while searching for the digit
+WORK_SIDE = 320  # px, long side while searching for the digit
 WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
 RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
 RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
+FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDE = 256  # px, long side of the digit's surroundings
 
@@ -36,6 +37,7 @@ BOX_SIDE = 20  # px, MNIST's box for the ink (LeCun et al. 1998)
 
 
 NO_INK = "No ink was found; please send a picture with one digit, well lit."
+SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
 
 
 class ImageError(ValueError):
@@ -84,7 +86,22 @@ def read_digit(picture):
     picture: PIL image of one digit, any size, ink dark or bright. A picture already in MNIST's
     form comes back as it is. Raises ImageError when there is no ink or several digits.
     """
+    if picture.size == (DIGIT_SIDE, DIGIT_SIDE):
+        gray = np.asarray(picture.convert("L"))
+        if _is_normal(gray):
+            return gray
     return normalise(find_ink(picture))
+
+
+def _is_normal(gray):
+    """Whether uint8 (28, 28) is in MNIST's form already: bright ink, box of 20 px, in the middle."""
+    left, top, width, height = cv2.boundingRect(gray)
+    margin = min(left, top, DIGIT_SIDE - left - width, DIGIT_SIDE - top - height)
+    if max(width, height) != BOX_SIDE or margin < 1:
+        return False
+    moments = cv2.moments(gray)
+    centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+    return bool(np.abs(centre - (DIGIT_SIDE - 1) / 2).max() < 1.5)
 
 
 def _read_bytes(file):
@@ -163,6 +180,8 @@ def _find_ink(rgb, depth):
         ink = _find_ink(rgb[top:bottom, left:right], depth - 1)
         if ink is not None:
             return ink
+    if found.several:
+        raise ImageError(SEVERAL)
     return _refined(rgb, found, scale) if found.score else None
 
 
@@ -222,14 +241,18 @@ def _flat_paper(rgb):
     edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
     paper = np.median(border, axis=0).astype(np.uint8)
-    same = np.abs(border - paper.astype(np.int16)).max(axis=1) <= 3
+    same = np.abs(border - paper.astype(np.int16)).max(axis=1) < FLAT
     return paper if same.mean() > 0.6 else None
 
 
 def _distance(rgb, paper):
     """How far each pixel is from the paper's colour, in the strongest channel: float32."""
-    away = cv2.absdiff(rgb, np.broadcast_to(paper, rgb.shape)).max(axis=2).astype(np.float32)
-    return np.where(away > 4, away, 0)
+    channels = (
+        cv2.absdiff(plane, float(level)) for plane, level in zip(cv2.split(rgb), paper, strict=True)
+    )
+    away = reduce(cv2.max, channels)
+    away[away <= FLAT] = 0
+    return away.astype(np.float32)
 
 
 def _strongest_plane(rgb):
@@ -279,6 +302,7 @@ class _Candidate:
     mask: np.ndarray = None  # uint8 (h, w), 0 or 1
     contrast: float = 0.0  # mean of the ink map in the mask
     stroke: float = 0.0  # px, mean width of the strokes
+    several: bool = False  # whether another digit stands beside it
     gap: float = 0.0  # share of ink of the other kind beside it
     way: Callable = None  # (rgb crop, stroke) -> ink map
 
@@ -328,6 +352,15 @@ class _Parts:
         left, top, width, height = self.boxes[part]
         return slice(max(0, top - 4), top + height + 4), slice(max(0, left - 4), left + width + 4)
 
+    def are_two_digits(self, one, other):
+        """Whether the parts are alike in size and stand side by side, with paper between them."""
+        (x0, y0, w0, h0), (x1, y1, w1, h1) = self.boxes[[one, other]].tolist()
+        tall = max(h0, h1)
+        between = max(x0, x1) - min(x0 + w0, x1 + w1)
+        shared = min(y0 + h0, y1 + h1) - max(y0, y1)
+        alike = min(self.area[[one, other]]) > 0.3 * max(self.area[[one, other]])
+        return alike and min(h0, h1) > 0.6 * tall and between > 0.1 * tall and shared > 0.5 * tall
+
 
 def _grouped(parts, plane):
     """The likeliest part together with the parts that belong to it, as a candidate."""
@@ -361,6 +394,7 @@ def _grouped(parts, plane):
             or parts.area[part] > 0.5 * parts.area[main]
         )
     ]
+    several = any(parts.are_two_digits(main, part) for part in rest)
     # Dust may lie beside a digit; a stroke of some size may stand further off, as a 5's bar does.
     reach = parts.long[main] * np.where(parts.area > 0.2 * parts.area[main], 0.5, 0.25)
     grown = True
@@ -371,7 +405,7 @@ def _grouped(parts, plane):
             group |= parts.labels == part
         rest = [part for part in rest if part not in joined]
         grown = bool(joined)
-    return _Candidate(score, group.astype(np.uint8), parts.mean[main], stroke)
+    return _Candidate(score, group.astype(np.uint8), parts.mean[main], stroke, several)
 
 
 def _marks(ink):

@@ -1,0 +1,28 @@
+# make run: the page. make test: every test. Each sets itself up in .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint benchmark
+
+run: .venv/run
+	$(BIN)/streamlit run app.py
+
+test: .venv/test
+	$(BIN)/python -m pytest
+
+lint: .venv/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+benchmark: .venv/test
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+.venv/run: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/test: .venv/run tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
+	touch $@

@@ -1,0 +1,286 @@
+"""The page: give it a picture, see the guess, say whether it was right, watch it learn.
+
+    streamlit run app.py
+
+It arranges, asks and calls; what it calls lives in `digits/`. TensorFlow is loaded after the page
+is painted, and fine-tuning runs as a process of its own, so neither keeps a visitor waiting.
+Everything is kept under one root: DIGITS_HOME, or else the folder of this script.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from digits import feedback, images, model, receipts, status, versions
+
+CODE = Path(__file__).resolve().parent
+ROOT = Path(os.environ.get("DIGITS_HOME", CODE))
+FORMATS = ["png", "jpg", "jpeg", "mpo", "webp", "gif", "bmp", "tif", "tiff"]
+SHOWN_SIDE = 280  # px, ten to a pixel of the digit
+REFRESH = 1.0  # s between looks at a running fine-tuning
+RECEIPT_ROWS = 12  # corrections shown after a run, newest first; the receipt's file has all
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the person sees: the picture, its digit, float32 (10,) probabilities, by whom."""
+
+    picture: Image.Image
+    digit: np.ndarray
+    probabilities: np.ndarray
+    version: versions.Version
+
+    @property
+    def label(self) -> int:
+        """The likeliest digit."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return float(self.probabilities.max())
+
+
+@dataclass
+class Run:
+    """A fine-tuning that this server's button started, and the file with what it says."""
+
+    process: subprocess.Popen
+    output: object
+
+    def says(self) -> str:
+        """Return the last line that it printed."""
+        self.output.seek(0)
+        lines = self.output.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "It ended without a word; see its exit code."
+
+
+def main() -> None:
+    """Lay out the page."""
+    st.set_page_config("Digits that learn", page_icon="✍️", layout="centered")
+    st.image(str(CODE / "num.png"), width="stretch")
+    st.title("Which digit is it?")
+    st.write(
+        "Give it a picture of one handwritten digit. If the guess is wrong, say so: "
+        "the network learns from it."
+    )
+    upload = st.file_uploader("A picture of one digit, at most 10 MB", FORMATS)
+    try:
+        if upload:
+            show_answer(upload)
+        st.divider()
+        show_learning()
+        wake_network()
+    except (model.ModelError, feedback.StoreError) as error:
+        st.error(str(error), icon="🛑")
+
+
+# --- Reading ---
+
+
+def show_answer(upload) -> None:
+    """Show the guess for an uploaded picture, and ask whether it is right."""
+    try:
+        guess = read(upload)
+    except images.ImageError as error:
+        st.warning(str(error), icon="🔍")
+        return
+    st.session_state.guess = guess
+    left, right = st.columns(2)
+    left.image(guess.picture, "Your picture", width="stretch")
+    seen = Image.fromarray(guess.digit).resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.NEAREST)
+    right.image(seen, "What the network sees: 28 × 28 pixels", width="stretch")
+    st.header(f"It is a {guess.label}", anchor=False)
+    st.write(f"{guess.confidence:.0%} sure, says version **{guess.version.short}**.")
+    show_bars(guess.probabilities)
+    ask(upload.file_id)
+
+
+def read(upload) -> Guess:
+    """Return the guess for an uploaded file; raise ImageError when it holds no digit."""
+    picture = images.open_picture(upload)
+    digit = images.read_digit(picture)
+    with st.spinner("Waking the network: a few seconds, the first time only"):
+        net, version = network()
+    return Guess(picture, digit, model.predict(net, digit[np.newaxis])[0], version)
+
+
+def show_bars(probabilities: np.ndarray) -> None:
+    """Show ten probabilities as bars."""
+    table = pd.DataFrame({"digit": [str(i) for i in range(10)], "probability": probabilities})
+    st.bar_chart(table, x="digit", y="probability", height=220)
+
+
+def network():
+    """Return the network in service and its version; a file replaced meanwhile is loaded anew."""
+    path = ROOT / versions.MODEL
+    if not path.is_file():
+        raise model.ModelError(f"There is no model at {path}: run modelbuilding.ipynb.")
+    stat = path.stat()
+    return load_network(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def load_network(path: Path, identity: tuple):
+    """Return the network at path and its version; identity tells one file from the next."""
+    return model.load(path), versions.current(ROOT)
+
+
+def wake_network() -> None:
+    """Load TensorFlow and the network while the person still picks a picture."""
+    network()
+
+
+# --- Feedback ---
+
+
+def ask(file_id: str) -> None:
+    """Ask whether the guess is right and, if not, for the true digit; store it once."""
+    if st.session_state.get("answered") == file_id:
+        st.success(st.session_state.thanks, icon="✅")
+        return
+    verdict = st.segmented_control("Was it right?", ["Yes", "No"], key=f"verdict-{file_id}")
+    if verdict == "Yes":
+        st.success("Thank you. Only wrong guesses are stored.", icon="✅")
+    elif verdict == "No":
+        with st.form(f"correction-{file_id}", border=False):
+            st.pills("Which digit is it?", list(range(10)), key=f"actual-{file_id}")
+            st.form_submit_button(
+                "Store the correction", type="primary", on_click=store, args=(file_id,)
+            )
+        if problem := st.session_state.pop("problem", None):
+            st.warning(problem, icon="✋")
+
+
+def store(file_id: str) -> None:
+    """Store what the person saw with the digit they picked (runs before the page is drawn anew)."""
+    actual, guess = st.session_state[f"actual-{file_id}"], st.session_state.guess
+    if actual is None:
+        st.session_state.problem = "Pick the digit that the picture shows, then store it."
+        return
+    if actual == guess.label:
+        st.session_state.problem = f"{actual} is what was guessed: there is nothing to correct."
+        return
+    try:
+        kept = feedback.add(
+            ROOT,
+            guess.picture,
+            guess.label,
+            actual,
+            confidence=guess.confidence,
+            version=guess.version.name,
+        )
+    except feedback.StoreError as error:
+        st.session_state.problem = str(error)
+        return
+    st.session_state.answered = file_id
+    st.session_state.thanks = (
+        f"Stored as {kept.image}: guessed {kept.predicted}, is {kept.actual}. "
+        "The next fine-tuning learns it."
+    )
+
+
+# --- Learning ---
+
+
+def show_learning() -> None:
+    """Show what waits to be learned, the button, and how the run in progress or the last went."""
+    st.subheader("Learning from mistakes", anchor=False)
+    corrections, warnings = feedback.load(ROOT)
+    seen = receipts.seen(ROOT)
+    waiting = sum(correction.key not in seen for correction in corrections)
+    st.write(f"**{waiting}** corrections wait to be learned, of {len(corrections)} stored.")
+    for warning in warnings:
+        st.caption(f"⚠️ {warning}")
+    running = is_running()
+    st.button(
+        "Run Fine-tuning",
+        on_click=start_run,
+        disabled=running,
+        help="Trains on the corrections and on old digits, and replaces model.h5 only if the "
+        "result is no worse on digits it has never seen.",
+    )
+    watch = st.fragment(show_run, run_every=REFRESH if running else None)
+    watch(running)
+    if not running:
+        show_receipt()
+
+
+@st.cache_resource
+def runs() -> list[Run]:
+    """Return the fine-tunings that this server has started, shared by all its visitors."""
+    return []
+
+
+def start_run() -> None:
+    """Start finetuning.py as a process of its own; it outlives the page and the browser."""
+    command = [sys.executable, str(CODE / "finetuning.py"), "--root", str(ROOT)]
+    output = tempfile.TemporaryFile()
+    process = subprocess.Popen(
+        [*command, "--trigger", "button"],
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # or it would stay a zombie
+    runs()[:] = [Run(process, output)]
+
+
+def is_running() -> bool:
+    """Return whether a fine-tuning runs, started here or by cron."""
+    return any(run.process.poll() is None for run in runs()) or status.is_running(ROOT)
+
+
+def show_run(was_running: bool) -> None:
+    """Show the progress of the run, or how the last one ended."""
+    if is_running():
+        entry = status.read(ROOT) if status.is_running(ROOT) else {}
+        left = entry.get("seconds_left")
+        time_left = f", about {left} s left" if left is not None else ""
+        phase = entry.get("phase", "Starting")
+        st.progress(entry.get("share", 0.0), f"{phase}{time_left}. The page stays usable.")
+    elif was_running:
+        st.rerun()  # the whole page: another version may be in service now
+    elif runs():
+        run = runs()[-1]
+        show = st.success if run.process.returncode == 0 else st.warning
+        show(run.says())
+    elif message := status.read(ROOT).get("message"):
+        st.info(f"The last run: {message}")
+
+
+def show_receipt() -> None:
+    """Show what the last run did to each correction, as pictures."""
+    receipt = receipts.last(ROOT)
+    if receipt is None:
+        return
+    lines = receipt["corrections"][::-1][:RECEIPT_ROWS]
+    columns = st.columns(4)
+    for place, line in enumerate(lines):
+        path = ROOT / line["image"]
+        if path.exists():
+            mark = "✅" if line["outcome"] == receipts.RIGHT else "❌"
+            caption = (
+                f"{mark} {line['outcome']}: is {line['actual']}, "
+                f"read {line['guess_before']} before, {line['guess_after']} after"
+            )
+            columns[place % 4].image(str(path), caption, width="stretch")
+    flips = receipt["flipped"]
+    fixed = sum(flip["fixed"] for flip in flips)
+    st.caption(
+        f"On digits it has never seen, the last run fixed {fixed} and broke {len(flips) - fixed}."
+    )
+
+
+main()

@@ -1,0 +1,82 @@
+"""Receipts: what one run did to every correction and to the held-out digits that flipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from digits import evaluation, feedback, files, versions
+
+FOLDER = "receipts"
+RIGHT, WRONG = "now right", "still wrong"
+
+
+def write(
+    root: str | Path,
+    number: int,
+    corrections: list[feedback.Correction],
+    answers: evaluation.Answers,
+    held_out: evaluation.Answers,
+    flipped_digits: np.ndarray,
+) -> str:
+    """Write the receipt of run `number`; return its name.
+
+    corrections: in the order of their answers. flipped_digits: uint8 (f, 28, 28), the held-out
+    digits that were fixed or broken, in their order.
+    """
+    learned = evaluation.right(answers.labels, answers.after)
+    lines = [
+        {
+            "image": correction.image,
+            "actual": correction.actual,
+            "outcome": RIGHT if learned[i] else WRONG,
+            **_answer("before", answers.before[i], correction.actual),
+            **_answer("after", answers.after[i], correction.actual),
+        }
+        for i, correction in enumerate(corrections)
+    ]
+    flips = np.flatnonzero(held_out.fixed | held_out.broken)
+    flipped = [
+        {
+            "actual": int(held_out.labels[row]),
+            "fixed": bool(held_out.fixed[row]),
+            **_answer("before", held_out.before[row], held_out.labels[row]),
+            **_answer("after", held_out.after[row], held_out.labels[row]),
+            "pixels": digit.reshape(-1).tolist(),
+        }
+        for row, digit in zip(flips, flipped_digits, strict=True)
+    ]
+    folder = Path(root) / versions.FOLDER / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"run-{number:05d}.json"
+    receipt = {"corrections": lines, "flipped": flipped}
+    files.write(folder / name, json.dumps(receipt).encode())
+    return name
+
+
+def read(root: str | Path, name: str) -> dict:
+    """Return a receipt by its name: `corrections` and `flipped`, lists of dicts."""
+    path = Path(root) / versions.FOLDER / FOLDER / name
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def last(root: str | Path) -> dict | None:
+    """Return the receipt of the last run that was decided, or None before the first."""
+    named = [record["receipt"] for record in versions.history(root) if "receipt" in record]
+    return read(root, named[-1]) if named else None
+
+
+def seen(root: str | Path) -> set[tuple[str, int]]:
+    """Return the keys (image, label) of the corrections that the last run worked with."""
+    receipt = last(root) or {"corrections": []}
+    return {(line["image"], line["actual"]) for line in receipt["corrections"]}
+
+
+def _answer(when: str, probabilities: np.ndarray, label: int) -> dict:
+    """Return the guess of float32 (10,) and the probability it gave to the label."""
+    return {
+        f"guess_{when}": int(probabilities.argmax()),
+        f"p_{when}": round(float(probabilities[label]), 4),
+    }

@@ -1,0 +1,183 @@
+"""Published versions of `model.h5`: publish, history, roll back.
+
+`versions/` keeps the last networks that served, as `v<number>-<hash>.h5`, and `history.jsonl`,
+one line for each network that came into service and each run that was decided. Nothing else
+writes `model.h5`. Which version serves follows from the file's content alone, so a person may
+put another file in its place at any time: it is then known as placed by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from digits import files
+
+MODEL = "model.h5"
+FOLDER = "versions"
+HISTORY = "history.jsonl"
+KEPT = 20  # networks of 1 MB or so; the one that serves and the baseline are kept besides
+HASH_DIGITS = 8  # of the file's SHA-256: enough to tell a few thousand files apart
+
+PLACED, PUBLISHED, REFUSED, ROLLED_BACK = "placed", "published", "refused", "rolled back"
+
+
+class VersionError(RuntimeError):
+    """A version that is not there; the message says which are."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The network in service: its name, its file's SHA-256 in hex, and since when (ISO, UTC)."""
+
+    name: str
+    sha256: str
+    since: str
+
+    @property
+    def short(self) -> str:
+        """The number alone, `v3`: enough for a sentence."""
+        return self.name.partition("-")[0]
+
+
+def history(root: str | Path) -> list[dict]:
+    """Return every record, oldest first: dicts with at least `decision`, `version` and `when`."""
+    path = Path(root) / FOLDER / HISTORY
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:  # a line torn by a power cut; the next one stands apart
+            continue
+    return records
+
+
+def current(root: str | Path) -> Version:
+    """Return the version that `model.h5` is. Raises FileNotFoundError when there is none."""
+    path = Path(root) / MODEL
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    in_service = [r for r in history(root) if r["decision"] != REFUSED]
+    for record in reversed(in_service):
+        if record["sha256"] == sha256:
+            return Version(record["version"], sha256, record["when"])
+    changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return Version(_name(in_service, sha256), sha256, changed)
+
+
+def register(root: str | Path) -> Version:
+    """Return the version in service, recorded and kept: a file placed by hand gets its place.
+
+    The first network shipped is one placed by hand.
+    """
+    root = Path(root)
+    version = current(root)
+    kept = _file(root, version.name)
+    if not kept.exists():
+        (root / FOLDER).mkdir(exist_ok=True)
+        files.write(kept, (root / MODEL).read_bytes())
+    if all(record["version"] != version.name for record in history(root)):
+        append(root, PLACED, version)
+    return version
+
+
+def baseline(root: str | Path) -> Path | None:
+    """Return the last network placed by hand (the first shipped), or None when it was lost.
+
+    Fine-tuned networks are held against it, so that small losses cannot add up.
+    """
+    root = Path(root)
+    records = history(root)
+    version = current(root)
+    if all(record["version"] != version.name for record in records):
+        return root / MODEL  # placed by hand since the last run
+    placed = [record["version"] for record in records if record["decision"] == PLACED]
+    path = _file(root, placed[-1]) if placed else None
+    return path if path and path.exists() else None
+
+
+def publish(root: str | Path, candidate: str | Path, report: dict) -> Version:
+    """Put the candidate's file in service in one step; return its version.
+
+    The candidate is kept and recorded first and renamed onto `model.h5` last: a crash in between
+    leaves the old network in service. report: what the run measured, joined to the record.
+    """
+    root = Path(root)
+    parent = register(root)
+    data = Path(candidate).read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    version = Version(
+        _name([r for r in history(root) if r["decision"] != REFUSED], sha256), sha256, now()
+    )
+    files.write(_file(root, version.name), data)
+    append(root, PUBLISHED, version, parent=parent.name, **report)
+    files.write(root / MODEL, data)
+    _thin(root)
+    return version
+
+
+def roll_back(root: str | Path, name: str) -> Version:
+    """Put an earlier version back, to the byte; return it. name: `v3`, or in full.
+
+    Raises VersionError when that version is not kept.
+    """
+    root = Path(root)
+    parent = register(root)
+    names = kept(root)
+    found = [full for full in names if name in (full, full.partition("-")[0])]
+    if not found:
+        raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
+    data = _file(root, found[-1]).read_bytes()
+    version = Version(found[-1], hashlib.sha256(data).hexdigest(), now())
+    append(root, ROLLED_BACK, version, parent=parent.name)
+    files.write(root / MODEL, data)
+    return version
+
+
+def kept(root: str | Path) -> list[str]:
+    """Return the names of the versions whose networks are kept, oldest first."""
+    paths = (Path(root) / FOLDER).glob("v*-*.h5")
+    return sorted((path.stem for path in paths), key=_number)
+
+
+def append(root: str | Path, decision: str, version: Version, **report) -> None:
+    """Add one record to the history and sync it: what was decided, and which version it left."""
+    folder = Path(root) / FOLDER
+    folder.mkdir(exist_ok=True)
+    named = {"version": version.name, "sha256": version.sha256, "when": version.since}
+    files.append_line(folder / HISTORY, json.dumps({"decision": decision, **named, **report}))
+
+
+def now() -> str:
+    """Return the time as the history writes it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _name(in_service: list[dict], sha256: str) -> str:
+    """Return the name of the next version with this content."""
+    highest = max((_number(record["version"]) for record in in_service), default=0)
+    return f"v{highest + 1}-{sha256[:HASH_DIGITS]}"
+
+
+def _number(name: str) -> int:
+    """Return 3 of `v3-1a2b3c4d`."""
+    return int(name.partition("-")[0].removeprefix("v"))
+
+
+def _file(root: Path, name: str) -> Path:
+    """Return where a version's network is kept."""
+    return root / FOLDER / f"{name}.h5"
+
+
+def _thin(root: Path) -> None:
+    """Remove networks beyond the last KEPT, but never the baseline nor the one in service."""
+    spared = {current(root).name}
+    if first := baseline(root):
+        spared.add(first.stem)
+    for name in kept(root)[:-KEPT]:
+        if name not in spared:
+            _file(root, name).unlink()

@@ -94,7 +94,7 @@ def read_digit(picture):
 
 
 def _is_normal(gray):
-    """Whether uint8 (28, 28) is in MNIST's form already: bright ink, box of 20 px, in the middle."""
+    """Whether uint8 (28, 28) is in MNIST's form already: bright ink, 20 px box, centred."""
     left, top, width, height = cv2.boundingRect(gray)
     margin = min(left, top, DIGIT_SIDE - left - width, DIGIT_SIDE - top - height)
     if max(width, height) != BOX_SIDE or margin < 1:
@@ -277,7 +277,7 @@ def _contrast(plane):
 
 
 def _relief(plane, window, inverted):
-    """How far each pixel is from its paper towards ink, dark or (inverted) bright: float32, 0 paper.
+    """How far each pixel is from paper towards ink, dark or (inverted) bright: float32, 0 paper.
 
     The paper is a closing: it fills whatever is narrower than `window` px with the brightness
     around, and follows shade and the edges of shadows exactly. Ink and paper each give back a share
@@ -358,7 +358,10 @@ class _Parts:
         tall = max(h0, h1)
         between = max(x0, x1) - min(x0 + w0, x1 + w1)
         shared = min(y0 + h0, y1 + h1) - max(y0, y1)
-        alike = min(self.area[[one, other]]) > 0.3 * max(self.area[[one, other]])
+        alike = all(
+            min(of[[one, other]]) > 0.6 * max(of[[one, other]])
+            for of in (self.mean, self.area**0.5)
+        )
         return alike and min(h0, h1) > 0.6 * tall and between > 0.1 * tall and shared > 0.5 * tall
 
 
@@ -446,9 +449,7 @@ def _without_lines(mask):
     Where a stroke crosses a line it stays: across the line it is longer than the line is thick.
     """
     side = max(mask.shape)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-    spans = (stats[1:, 2:4] > 0.4 * np.array(mask.shape[::-1])).any()
-    if not spans or side < RULED_SIDE:
+    if side < RULED_SIDE:
         return mask
     thick = max(3, side // 40)  # px, thicker marks are no ruled lines
     fat = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))
@@ -459,10 +460,10 @@ def _without_lines(mask):
     segments = found.reshape(-1, 4)
     x, y = (segments[:, 2:] - segments[:, :2]).T
     cleaned = mask.copy()
-    for view, out, along, across in ((mask, cleaned, x, y), (mask.T, cleaned.T, y, x)):
+    turned = np.ascontiguousarray(mask.T)
+    for view, out, along, across in ((mask, cleaned, x, y), (turned, cleaned.T, y, x)):
         flat = np.abs(along) > 3 * np.abs(across)
         slopes = np.unique(np.rint(across[flat] / along[flat] * 20)) / 20
-        view = np.ascontiguousarray(view)
         for slope in slopes:
             lines = _lines_to_frame(view, slope, thick)
             if lines is None:
@@ -473,8 +474,8 @@ def _without_lines(mask):
             strokes = cv2.morphologyEx(view, cv2.MORPH_OPEN, across_line)
             near = cv2.dilate(lines, np.ones((5, 1), np.uint8)) > 0
             out[near & (strokes == 0)] = 0
-    left = cv2.connectedComponentsWithStats(cleaned)[2][1:, 2:4]
-    return cleaned if len(left) and left.max() > 0.1 * side else mask
+    # Lines alone in a picture were the digit: a 1, or the bar of a 7 drawn from edge to edge.
+    return cleaned if max(cv2.boundingRect(cleaned)[2:]) > 0.1 * side else mask
 
 
 def _lines_to_frame(mask, slope, thick):
@@ -487,7 +488,7 @@ def _lines_to_frame(mask, slope, thick):
     level = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
     back = shear * [[1, 0, 0], [-1, 1, -1]]
     level = cv2.warpAffine(level, back, (width, height), flags=cv2.INTER_NEAREST) & mask
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(level)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(level)
     thin = stats[:, cv2.CC_STAT_AREA] < thick * stats[:, cv2.CC_STAT_WIDTH]
     reaches = (stats[:, 0] <= 2) | (stats[:, 0] + stats[:, 2] >= width - 2)
     ruled = thin & reaches & (stats[:, 2] > width // 8)

@@ -1,4 +1,4 @@
-"""Simulated pictures of given digits, of the kinds that people send: what the reader is measured on.
+"""Simulated pictures of given digits, of the kinds that people send, to measure the reader on.
 
     picture = draw("ruled", digit, np.random.default_rng(0))     # PIL image, RGB or RGBA
 
@@ -101,7 +101,7 @@ def _thinned(mask):
 
 
 def on_page(ink, height, width, rng, place=None):
-    """The ink on an empty page: float32 (height, width). place: (top, left), else anywhere whole."""
+    """The ink on an empty page: float32 (height, width). place: (top, left), else anywhere."""
     page = np.zeros((height, width), np.float32)
     free = height - ink.shape[0], width - ink.shape[1]
     top, left = place or (
@@ -455,7 +455,8 @@ def small(digit, rng):
 KINDS = {
     kind.__name__: kind
     for kind in (
-        photo, hard_shadow, ruled, squared, paint, canvas, transparent, scan, blackboard, faint_pencil,
+        photo, hard_shadow, ruled, squared, paint, canvas, transparent, scan, blackboard,
+        faint_pencil,
         thin_stroke, coloured, table_edge, tiny_in_corner, crop_on_white, screenshot, screen_glare,
         cut_by_frame, tight, small,
     )

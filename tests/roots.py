@@ -1,0 +1,57 @@
+"""Roots to try the loop on: the project's own model.h5 and train.csv in a folder of the test's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from digits import evaluation, feedback, images, model, versions
+from tests.styles import STYLED, on_paper, restyle
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def make_root(folder: Path) -> Path:
+    """Return the folder, now with model.h5 and train.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(PROJECT / versions.MODEL, folder)
+    os.link(PROJECT / "train.csv", folder / "train.csv")
+    return folder
+
+
+def styled_pictures(n: int, seed: int = 0) -> list[tuple[Image.Image, int]]:
+    """Return n pictures in a style that MNIST lacks, of held-out digits, with their labels."""
+    rng = np.random.default_rng(seed)
+    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
+    usable = np.flatnonzero(evaluation.held_out(digits) & np.isin(labels, STYLED))
+    chosen = rng.permutation(usable)[:n]
+    return [
+        (Image.fromarray(on_paper(restyle(digits[i], labels[i], rng))).convert("RGB"), labels[i])
+        for i in chosen
+    ]
+
+
+def misread(net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
+    """Return n styled pictures that net gets wrong: picture, guess, label."""
+    pictures = styled_pictures(600, seed)
+    digits = np.array([images.read_digit(picture) for picture, _ in pictures])
+    guesses = model.predict(net, digits).argmax(axis=1)
+    wrong = [
+        (picture, int(guess), int(label))
+        for (picture, label), guess in zip(pictures, guesses, strict=True)
+        if guess != label
+    ]
+    assert len(wrong) >= n, f"only {len(wrong)} of {len(pictures)} styled digits are misread"
+    return wrong[:n]
+
+
+def add_misread(root: Path, net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
+    """Store n corrections of styled pictures that net gets wrong; return them."""
+    wrong = misread(net, n, seed)
+    for picture, guess, label in wrong:
+        feedback.add(root, picture, guess, label)
+    return wrong

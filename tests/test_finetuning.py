@@ -1,0 +1,167 @@
+"""The whole run, for real: corrections in, a better model.h5 out, or nothing changed at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+import finetuning
+from digits import evaluation, feedback, images, model, receipts, status, versions
+from tests.roots import PROJECT, add_misread, make_root
+
+CORRECTIONS = 12
+
+
+def contents(folder):
+    """Every file below the folder, with its bytes."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def guess(net, picture):
+    return int(model.predict(net, images.read_digit(picture)[None])[0].argmax())
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return model.load(PROJECT / versions.MODEL)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory, shipped):
+    """A root on which one run has learned corrections in a style that MNIST lacks."""
+    root = make_root(tmp_path_factory.mktemp("learned"))
+    wrong = add_misread(root, shipped, CORRECTIONS)
+    code = finetuning.main(["--root", str(root)])
+    return SimpleNamespace(root=root, wrong=wrong, code=code)
+
+
+def test_main_corrections_are_learned_and_published(learned):
+    net = model.load(learned.root / versions.MODEL)
+    right = [guess(net, picture) == label for picture, _, label in learned.wrong]
+    assert learned.code == finetuning.DONE
+    assert np.mean(right) >= 0.9
+    assert versions.current(learned.root).short == "v2"
+
+
+def test_main_published_forgets_nothing(learned, shipped):
+    digits, labels = evaluation.read_rows(learned.root / "train.csv")
+    apart = evaluation.held_out(digits)
+    net = model.load(learned.root / versions.MODEL)
+    before, after = (
+        evaluation.right(labels[apart], model.predict(one, digits[apart])).mean()
+        for one in (shipped, net)
+    )
+    assert after >= before - evaluation.MARGIN
+
+
+def test_main_published_leaves_history_and_receipt(learned):
+    first, run = versions.history(learned.root)
+    assert (first["decision"], run["decision"]) == (versions.PLACED, versions.PUBLISHED)
+    assert run["parent"] == first["version"]
+    assert run["corrections"] == CORRECTIONS
+    receipt = receipts.read(learned.root, run["receipt"])
+    assert [line["actual"] for line in receipt["corrections"]] == [
+        label for _, _, label in learned.wrong
+    ]
+    assert sum(flip["fixed"] for flip in receipt["flipped"]) == run["fixed"]
+    assert status.read(learned.root)["code"] == 0
+
+
+def test_main_nothing_new_does_nothing(learned, capsys):
+    before = contents(learned.root)
+    assert finetuning.main(["--root", str(learned.root)]) == finetuning.DONE
+    assert "Nothing new" in capsys.readouterr().out
+    after = contents(learned.root)
+    before.pop("versions/status.json"), after.pop("versions/status.json")
+    assert after == before
+
+
+def test_main_dry_run_writes_nothing(learned, capsys, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(learned.root, root)
+    before = contents(root)
+    assert finetuning.main(["--root", str(root), "--dry-run", "--force"]) == finetuning.DONE
+    assert "would be" in capsys.readouterr().out
+    assert contents(root) == before
+
+
+def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
+    root = make_root(tmp_path)
+    digits, labels = evaluation.read_rows(root / "train.csv")
+    apart = np.flatnonzero(evaluation.held_out(digits))[::60]
+    for row in apart:
+        wrong = int(labels[row] + 5) % 10
+        feedback.add(root, Image.fromarray(digits[row]), int(labels[row]), wrong)
+    before = (root / versions.MODEL).read_bytes()
+    assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
+    assert (root / versions.MODEL).read_bytes() == before
+    assert capsys.readouterr().out.startswith("Refused, v1 stays: ")
+    assert versions.history(root)[-1]["decision"] == versions.REFUSED
+
+
+def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):
+    root = make_root(tmp_path)
+    before = contents(root)
+    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    assert capsys.readouterr().out == "Nothing to learn: no corrections are stored.\n"
+    assert contents(root) == before
+
+
+@pytest.mark.parametrize("name", ["model.h5", "train.csv"])
+@pytest.mark.parametrize("content", [None, b"", b"not what it should be"])
+def test_main_unusable_file_is_named(tmp_path, capsys, name, content):
+    root = make_root(tmp_path)
+    (root / name).unlink()
+    if content is not None:
+        (root / name).write_bytes(content)
+    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
+    assert finetuning.main(["--root", str(root)]) == finetuning.BAD_DATA
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert str(root / name) in message
+
+
+def test_main_unreadable_image_is_skipped_and_named(tmp_path, capsys):
+    root = make_root(tmp_path)
+    kept = feedback.add(root, Image.new("RGB", (50, 50), "white"), 1, 2)
+    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    said = capsys.readouterr()
+    assert kept.image in said.err
+    assert "Nothing to learn" in said.out
+
+
+def test_main_second_run_is_told_who_runs(tmp_path, capsys):
+    root = make_root(tmp_path)
+    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
+    (root / versions.FOLDER).mkdir()
+    with FileLock(root / versions.FOLDER / finetuning.LOCK):
+        assert finetuning.main(["--root", str(root)]) == finetuning.LOCKED
+    assert "Another fine-tuning runs" in capsys.readouterr().err
+
+
+def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
+    root = make_root(tmp_path)
+    add_misread(root, shipped, 3)
+    before = contents(root)
+    command = [sys.executable, PROJECT / "finetuning.py", "--root", root]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while status.read(root).get("phase") != "Training":
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    assert "model.h5 is as it was" in process.communicate()[1]
+    assert process.returncode == 1
+    after = {k: v for k, v in contents(root).items() if not k.startswith("versions/")}
+    assert after == before | {"incorrect_predictions.csv.lock": b""}
+    assert not status.is_running(root)

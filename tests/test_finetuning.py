@@ -33,11 +33,6 @@ def guess(net, picture):
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    return model.load(PROJECT / versions.MODEL)
-
-
-@pytest.fixture(scope="module")
 def learned(tmp_path_factory, shipped):
     """A root on which one run has learned corrections in a style that MNIST lacks."""
     root = make_root(tmp_path_factory.mktemp("learned"))

@@ -1,22 +1,23 @@
-"""What several tests share: the project's own rows and network, loaded once."""
+"""What several test files share."""
 
-from __future__ import annotations
+from pathlib import Path
 
 import pytest
 
-from digits import evaluation, model, versions
-from tests.roots import PROJECT
+from digits import evaluation
+
+TRAIN = Path(__file__).parents[1] / "train.csv"
 
 
 @pytest.fixture(scope="session")
 def rows():
-    """The digits, uint8 (5000, 28, 28), and labels of train.csv; not to be written to."""
-    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
-    digits.flags.writeable = labels.flags.writeable = False
-    return digits, labels
+    """`train.csv` as it is in the repository: digits, uint8 (n, 28, 28), and labels, int (n,)."""
+    return evaluation.read_rows(TRAIN)
 
 
 @pytest.fixture(scope="session")
-def shipped():
-    """The network in model.h5; not to be trained."""
-    return model.load(PROJECT / versions.MODEL)
+def few(rows):
+    """The first eight rows of each digit: digits, uint8 (80, 28, 28), and labels, int (80,)."""
+    digits, labels = rows
+    first = evaluation.first_of_each_digit(labels, 8)
+    return digits[first], labels[first]

@@ -225,11 +225,15 @@ def _inky_share(plane, mask):
     plane: uint8 (h, w), dark ink; mask: uint8 (h, w), 0 or 1.
     """
     outer, inner = (cv2.dilate(mask, np.ones((n, n), np.uint8)) > 0 for n in (7, 3))
-    beside = plane[outer & ~inner]
-    if not len(beside):
+    beside = outer & ~inner
+    if not beside.any():
         return 0.0
-    middle = (np.median(plane[mask > 0]) + np.percentile(beside, 90)) / 2
-    return float((beside < middle).mean())
+    # Ink and paper are those nearby, so that a shadow's edge across the digit does not count.
+    near = (15, 15)
+    share = np.maximum(cv2.blur(mask.astype(np.float32), near), 1e-6)
+    ink = cv2.blur(plane * mask.astype(np.float32), near) / share
+    middle = (ink + cv2.dilate(plane, np.ones(near, np.uint8))) / 2
+    return float((plane < middle)[beside].mean())
 
 
 def _flat_paper(rgb):

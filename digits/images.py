@@ -27,6 +27,7 @@ WORK_SIDE = 320  # px, long side while searching for the digit
 WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
 RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
 RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
+FAINT = 20  # of 255 beyond the noise; less is the grain of empty paper, pencil has 30 and more
 FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDE = 256  # px, long side of the digit's surroundings
@@ -202,7 +203,7 @@ def _in_photo(rgb):
         for one in pair:  # around ink lies paper; around a gap between strokes lies ink
             one.score *= ((1 - one.gap) / max(open_side, 0.01)) ** 2
         best = max(best, *pair, key=lambda one: one.score)
-    return best
+    return best if best.contrast > FAINT else _Candidate(0)
 
 
 def _relief_of_crop(rgb, stroke, inverted):

@@ -1,18 +1,25 @@
-"""What several test files share."""
+"""What several tests share: the project's own rows and network, loaded once."""
 
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
 
-from digits import evaluation
-
-TRAIN = Path(__file__).parents[1] / "train.csv"
+from digits import evaluation, model, versions
+from tests.roots import PROJECT
 
 
 @pytest.fixture(scope="session")
 def rows():
-    """`train.csv` as it is in the repository: digits, uint8 (n, 28, 28), and labels, int (n,)."""
-    return evaluation.read_rows(TRAIN)
+    """The digits, uint8 (5000, 28, 28), and labels of train.csv; not to be written to."""
+    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
+    digits.flags.writeable = labels.flags.writeable = False
+    return digits, labels
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The network in model.h5; not to be trained."""
+    return model.load(PROJECT / versions.MODEL)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,23 +51,31 @@ class Guess:
         return float(self.probabilities.max())
 
 
-@dataclass
-class Run:
-    """A fine-tuning that this server's button started, and the file with what it says."""
+class Run(threading.Thread):
+    """A fine-tuning that this server's button started; `says` is its last line once it ended."""
 
-    process: subprocess.Popen
-    output: object
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        command = [sys.executable, str(CODE / "finetuning.py"), "--root", str(ROOT)]
+        self._process = subprocess.Popen(
+            [*command, "--trigger", "button"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # it outlives the page, the browser and the server
+        )
+        self.says, self.went_well = "", False
 
-    def says(self) -> str:
-        """Return the last line that it printed."""
-        self.output.seek(0)
-        lines = self.output.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "It ended without a word; see its exit code."
+    def run(self) -> None:
+        """Read what the process prints until it ends."""
+        printed, _ = self._process.communicate()
+        self.went_well = self._process.returncode == 0
+        self.says = printed.strip().rpartition("\n")[2]
 
 
 def main() -> None:
     """Lay out the page."""
-    st.set_page_config("Digits that learn", page_icon="✍️", layout="centered")
+    st.set_page_config("Digits that learn", page_icon=":material/draw:", layout="centered")
     st.image(str(CODE / "num.png"), width="stretch")
     st.title("Which digit is it?")
     st.write(
@@ -83,7 +90,7 @@ def main() -> None:
         show_learning()
         wake_network()
     except (model.ModelError, feedback.StoreError) as error:
-        st.error(str(error), icon="🛑")
+        st.error(str(error), icon=":material/error:")
 
 
 # --- Reading ---
@@ -94,9 +101,8 @@ def show_answer(upload) -> None:
     try:
         guess = read(upload)
     except images.ImageError as error:
-        st.warning(str(error), icon="🔍")
+        st.warning(str(error), icon=":material/search:")
         return
-    st.session_state.guess = guess
     left, right = st.columns(2)
     left.image(guess.picture, "Your picture", width="stretch")
     seen = Image.fromarray(guess.digit).resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.NEAREST)
@@ -104,7 +110,7 @@ def show_answer(upload) -> None:
     st.header(f"It is a {guess.label}", anchor=False)
     st.write(f"{guess.confidence:.0%} sure, says version **{guess.version.short}**.")
     show_bars(guess.probabilities)
-    ask(upload.file_id)
+    ask(guess, upload.file_id)
 
 
 def read(upload) -> Guess:
@@ -145,33 +151,30 @@ def wake_network() -> None:
 # --- Feedback ---
 
 
-def ask(file_id: str) -> None:
+def ask(guess: Guess, file_id: str) -> None:
     """Ask whether the guess is right and, if not, for the true digit; store it once."""
     if st.session_state.get("answered") == file_id:
-        st.success(st.session_state.thanks, icon="✅")
+        st.success(st.session_state.thanks, icon=":material/check_circle:")
         return
     verdict = st.segmented_control("Was it right?", ["Yes", "No"], key=f"verdict-{file_id}")
     if verdict == "Yes":
-        st.success("Thank you. Only wrong guesses are stored.", icon="✅")
+        st.success("Thank you. Only wrong guesses are stored.", icon=":material/check_circle:")
     elif verdict == "No":
-        with st.form(f"correction-{file_id}", border=False):
-            st.pills("Which digit is it?", list(range(10)), key=f"actual-{file_id}")
-            st.form_submit_button(
-                "Store the correction", type="primary", on_click=store, args=(file_id,)
-            )
+        others = [digit for digit in range(10) if digit != guess.label]
+        actual = st.pills("Which digit is it?", others, key=f"actual-{file_id}")
+        st.button(
+            "Store the correction",
+            type="primary",
+            disabled=actual is None,
+            on_click=store,
+            args=(guess, actual, file_id),
+        )
         if problem := st.session_state.pop("problem", None):
-            st.warning(problem, icon="✋")
+            st.error(problem, icon=":material/error:")
 
 
-def store(file_id: str) -> None:
+def store(guess: Guess, actual: int, file_id: str) -> None:
     """Store what the person saw with the digit they picked (runs before the page is drawn anew)."""
-    actual, guess = st.session_state[f"actual-{file_id}"], st.session_state.guess
-    if actual is None:
-        st.session_state.problem = "Pick the digit that the picture shows, then store it."
-        return
-    if actual == guess.label:
-        st.session_state.problem = f"{actual} is what was guessed: there is nothing to correct."
-        return
     try:
         kept = feedback.add(
             ROOT,
@@ -202,7 +205,7 @@ def show_learning() -> None:
     waiting = sum(correction.key not in seen for correction in corrections)
     st.write(f"**{waiting}** corrections wait to be learned, of {len(corrections)} stored.")
     for warning in warnings:
-        st.caption(f"⚠️ {warning}")
+        st.caption(f":material/warning: {warning}")
     running = is_running()
     st.button(
         "Run Fine-tuning",
@@ -224,22 +227,15 @@ def runs() -> list[Run]:
 
 
 def start_run() -> None:
-    """Start finetuning.py as a process of its own; it outlives the page and the browser."""
-    command = [sys.executable, str(CODE / "finetuning.py"), "--root", str(ROOT)]
-    output = tempfile.TemporaryFile()
-    process = subprocess.Popen(
-        [*command, "--trigger", "button"],
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    threading.Thread(target=process.wait, daemon=True).start()  # or it would stay a zombie
-    runs()[:] = [Run(process, output)]
+    """Start finetuning.py as a process of its own."""
+    run = Run()
+    run.start()
+    runs()[:] = [run]
 
 
 def is_running() -> bool:
     """Return whether a fine-tuning runs, started here or by cron."""
-    return any(run.process.poll() is None for run in runs()) or status.is_running(ROOT)
+    return any(run.is_alive() for run in runs()) or status.is_running(ROOT)
 
 
 def show_run(was_running: bool) -> None:
@@ -254,8 +250,8 @@ def show_run(was_running: bool) -> None:
         st.rerun()  # the whole page: another version may be in service now
     elif runs():
         run = runs()[-1]
-        show = st.success if run.process.returncode == 0 else st.warning
-        show(run.says())
+        show = st.success if run.went_well else st.warning
+        show(run.says)
     elif message := status.read(ROOT).get("message"):
         st.info(f"The last run: {message}")
 
@@ -270,9 +266,9 @@ def show_receipt() -> None:
     for place, line in enumerate(lines):
         path = ROOT / line["image"]
         if path.exists():
-            mark = "✅" if line["outcome"] == receipts.RIGHT else "❌"
+            mark = "check_circle" if line["outcome"] == receipts.RIGHT else "cancel"
             caption = (
-                f"{mark} {line['outcome']}: is {line['actual']}, "
+                f":material/{mark}: {line['outcome']}: is {line['actual']}, "
                 f"read {line['guess_before']} before, {line['guess_after']} after"
             )
             columns[place % 4].image(str(path), caption, width="stretch")

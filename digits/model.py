@@ -139,7 +139,8 @@ def _compiled(net: keras.Model):
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, SIDE, SIDE, 1), tf.float32)]
-    return tf.function(lambda x: net(x, training=False), input_signature=signature)
+    graph = tf.function(lambda x: net(x, training=False), input_signature=signature)
+    return graph.get_concrete_function()
 
 
 def _keras():

@@ -1,0 +1,102 @@
+"""The whole loop as a person meets it: a real server, a real browser, a real fine-tuning."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from digits import feedback, model, versions
+from tests.roots import PROJECT, make_root, misread
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+WAIT = 60_000  # ms for anything on the page; a machine may be busy
+RUN = 300_000  # ms for a fine-tuning
+
+if not BROWSER and not os.environ.get("CI"):  # on CI its absence is a failure
+    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_root(tmp_path / "root")
+
+
+@pytest.fixture
+def server(root):
+    """The address of a page that serves root."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT / "app.py")]
+    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+    process = subprocess.Popen(
+        command + options, cwd=PROJECT, env=os.environ | {"DIGITS_HOME": str(root)}
+    )
+    try:
+        wait_for(address)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(address: str) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health").close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"no server at {address} after a minute")
+
+
+@pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
+def page(request, server):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": request.param, "height": 900})
+        page.set_default_timeout(WAIT)
+        expect.set_options(timeout=WAIT)
+        page.goto(server)
+        yield page
+        browser.close()
+
+
+def upload(page, path: Path) -> None:
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(path)
+
+
+def test_page_wrong_guess_corrected_and_learned_is_read_right(page, root, tmp_path):
+    picture, guessed, actual = misread(model.load(root / versions.MODEL), 1)[0]
+    shown = tmp_path / "digit.png"
+    picture.save(shown)
+
+    upload(page, shown)
+    expect(page.get_by_role("heading", name=f"It is a {guessed}")).to_be_visible()
+    page.get_by_role("radio", name="No").click()
+    page.get_by_role("radio", name=str(actual), exact=True).click()
+    page.get_by_role("button", name="Store the correction").click()
+    expect(page.get_by_text("The next fine-tuning learns it")).to_be_visible()
+    (kept,), _ = feedback.load(root)
+    assert (kept.predicted, kept.actual) == (guessed, actual)
+    assert (root / kept.image).exists()
+
+    page.get_by_role("button", name="Run Fine-tuning").click()
+    expect(page.get_by_role("progressbar").first).to_be_visible()
+    expect(page.get_by_text("Published v2")).to_be_visible(timeout=RUN)
+    expect(page.get_by_text("version v2")).to_be_visible()
+
+    page.reload()
+    upload(page, shown)
+    expect(page.get_by_role("heading", name=f"It is a {actual}")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from digits import feedback, images, model, receipts, status, versions
 
@@ -64,13 +64,14 @@ class Run(threading.Thread):
             text=True,
             start_new_session=True,  # it outlives the page, the browser and the server
         )
-        self.says, self.went_well = "", False
+        self.says, self.went_well, self.ended = "", False, ""
 
     def run(self) -> None:
         """Read what the process prints until it ends."""
         printed, _ = self._process.communicate()
         self.went_well = self._process.returncode == 0
         self.says = printed.strip().rpartition("\n")[2]
+        self.ended = versions.now()
 
 
 def main() -> None:
@@ -131,9 +132,10 @@ def show_bars(probabilities: np.ndarray) -> None:
 def network():
     """Return the network in service and its version; a file replaced meanwhile is loaded anew."""
     path = ROOT / versions.MODEL
-    if not path.is_file():
-        raise model.ModelError(f"There is no model at {path}: run modelbuilding.ipynb.")
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return model.load(path)  # raises the sentence that fits
     return load_network(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
@@ -248,12 +250,20 @@ def show_run(was_running: bool) -> None:
         st.progress(entry.get("share", 0.0), f"{phase}{time_left}. The page stays usable.")
     elif was_running:
         st.rerun()  # the whole page: another version may be in service now
-    elif runs():
-        run = runs()[-1]
-        show = st.success if run.went_well else st.warning
-        show(run.says)
-    elif message := status.read(ROOT).get("message"):
-        st.info(f"The last run: {message}")
+    else:
+        show_ending()
+
+
+def show_ending() -> None:
+    """Say how the last run ended, whoever started it."""
+    entry, own = status.read(ROOT), runs()[-1] if runs() else None
+    if own and own.ended >= entry.get("at", ""):
+        show = st.success if own.went_well else st.warning
+        show(own.says)
+    elif entry.get("state") == "running":
+        st.warning("The last run was cut short; model.h5 is as it was.")
+    elif entry:
+        st.info(f"The last run: {entry['message']}")
 
 
 def show_receipt() -> None:
@@ -271,12 +281,19 @@ def show_receipt() -> None:
                 f":material/{mark}: {line['outcome']}: is {line['actual']}, "
                 f"read {line['guess_before']} before, {line['guess_after']} after"
             )
-            columns[place % 4].image(str(path), caption, width="stretch")
+            columns[place % 4].image(thumbnail(path), caption, width="stretch")
     flips = receipt["flipped"]
     fixed = sum(flip["fixed"] for flip in flips)
     st.caption(
         f"On digits it has never seen, the last run fixed {fixed} and broke {len(flips) - fixed}."
     )
+
+
+@st.cache_data(max_entries=200)
+def thumbnail(path: Path) -> Image.Image:
+    """Return the middle of a stored picture as a small square."""
+    with Image.open(path) as picture:
+        return ImageOps.fit(picture.convert("RGB"), (SHOWN_SIDE, SHOWN_SIDE))
 
 
 main()

@@ -1,0 +1,77 @@
+"""What one run did: `write`, `read`, `last`, `seen`."""
+
+import numpy as np
+import pytest
+
+from digits import evaluation, feedback, receipts, versions
+
+CORRECTIONS = [feedback.Correction(1, 7, "a.png"), feedback.Correction(3, 8, "b.png")]
+FLIPPED = np.arange(2 * 784).reshape(2, 28, 28).astype(np.uint8)
+
+
+def sure(guesses, share=0.91):
+    """Probabilities, float32 (n, 10), of a network that gives each guess that share."""
+    others = (1 - share) / 9
+    return (np.eye(10, dtype=np.float32)[guesses] * (share - others) + others).astype(np.float32)
+
+
+@pytest.fixture
+def name(tmp_path):
+    """Receipt of a run that taught the first correction and not the second.
+
+    Of three held-out digits it fixed the first, broke the third and left the second alone.
+    """
+    answers = evaluation.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 3]))
+    held_out = evaluation.Answers(np.array([4, 5, 6]), sure([9, 5, 6]), sure([4, 5, 0]))
+    return receipts.write(tmp_path, 12, CORRECTIONS, answers, held_out, FLIPPED)
+
+
+def recorded(root, name):
+    """Record the receipt in the history, as a run does."""
+    version = versions.Version("v1-00000000", "0" * 64, versions.now())
+    versions.append(root, versions.REFUSED, version, receipt=name)
+
+
+def test_write_each_correction_has_its_outcome(name, tmp_path):
+    first, second = receipts.read(tmp_path, name)["corrections"]
+    assert first == {
+        "image": "a.png",
+        "actual": 7,
+        "outcome": receipts.RIGHT,
+        "guess_before": 1,
+        "p_before": 0.01,
+        "guess_after": 7,
+        "p_after": 0.91,
+    }
+    assert (second["image"], second["outcome"]) == ("b.png", receipts.WRONG)
+
+
+def test_write_flipped_digits_are_kept_with_their_pixels(name, tmp_path):
+    flipped = receipts.read(tmp_path, name)["flipped"]
+    facts = [(f["actual"], f["fixed"], f["guess_before"], f["guess_after"]) for f in flipped]
+    assert facts == [(4, True, 9, 4), (6, False, 6, 0)]
+    assert np.array_equal([f["pixels"] for f in flipped], FLIPPED.reshape(2, -1))
+
+
+def test_write_wrong_count_of_flipped_digits_is_refused(tmp_path):
+    same = evaluation.Answers(np.array([1]), sure([1]), sure([1]))
+    with pytest.raises(ValueError, match="longer"):
+        receipts.write(tmp_path, 1, [], same, same, FLIPPED)
+
+
+def test_last_before_the_first_run_is_none(tmp_path):
+    assert receipts.last(tmp_path) is None
+    assert receipts.seen(tmp_path) == set()
+
+
+def test_last_of_several_runs_is_the_one_recorded_last(name, tmp_path):
+    none = evaluation.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
+    empty = receipts.write(tmp_path, 3, [], none, none, FLIPPED[:0])
+    recorded(tmp_path, empty)
+    recorded(tmp_path, name)
+    assert receipts.last(tmp_path) == receipts.read(tmp_path, name)
+
+
+def test_seen_recorded_run_gives_the_keys_of_its_corrections(name, tmp_path):
+    recorded(tmp_path, name)
+    assert receipts.seen(tmp_path) == {correction.key for correction in CORRECTIONS}

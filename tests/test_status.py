@@ -1,0 +1,80 @@
+"""The status file of a run: `Status`, `read`, `is_running`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from digits import files, status, versions
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Status of a run by this very process."""
+    return status.Status(tmp_path, "button", os.getpid())
+
+
+@pytest.fixture(scope="module")
+def dead_pid():
+    """Number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_read_before_the_first_run_gives_nothing(tmp_path):
+    assert status.read(tmp_path) == {}
+    assert not status.is_running(tmp_path)
+
+
+def test_progress_first_call_says_who_runs_and_how_far(run, tmp_path):
+    run.progress("learning", 0.25)
+    entry = status.read(tmp_path)
+    assert entry.items() >= {
+        ("state", "running"),
+        ("trigger", "button"),
+        ("pid", os.getpid()),
+        ("phase", "learning"),
+        ("share", 0.25),
+    }
+    assert entry["seconds_left"] >= 0
+
+
+def test_progress_new_phase_is_written_at_once(run, tmp_path):
+    run.progress("reading", 0.0)
+    run.progress("learning", 0.1)
+    assert status.read(tmp_path)["phase"] == "learning"
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 1])
+def test_progress_any_share_is_accepted(share, run, tmp_path):
+    run.progress("learning", share)
+    assert status.read(tmp_path)["share"] == share
+
+
+def test_finish_keeps_how_the_run_ended(run, tmp_path):
+    run.progress("learning", 0.5)
+    run.finish("published", "It learned.", 0)
+    entry = status.read(tmp_path)
+    assert (entry["state"], entry["message"], entry["code"]) == ("published", "It learned.", 0)
+    assert entry["share"] == 1
+    assert not status.is_running(tmp_path)
+
+
+def test_is_running_live_process_is_true(run, tmp_path):
+    run.progress("learning", 0.5)
+    assert status.is_running(tmp_path)
+
+
+def test_is_running_killed_process_is_false(dead_pid, tmp_path):
+    status.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
+    assert status.read(tmp_path)["state"] == "running"
+    assert not status.is_running(tmp_path)
+
+
+def test_read_damaged_file_gives_nothing(run, tmp_path):
+    run.progress("learning", 0.5)
+    files.write(tmp_path / versions.FOLDER / status.FILE, b'{"state": "run')
+    assert status.read(tmp_path) == {}
+    assert not status.is_running(tmp_path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -220,10 +221,10 @@ def _parse(root: Path, row: dict[str, str]) -> Correction:
         if text not in set("0123456789"):
             raise ValueError(f"{name} is {text!r}, not a digit from 0 to 9")
     image = row["Image_Path"].strip()
-    if not image or not (root / image).is_file():
+    if not image or not _is_file(root / image):
         # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
         beside = f"{FOLDER}/{Path(image.replace(chr(92), '/')).name}"
-        if not image or not (root / beside).is_file():
+        if not image or not _is_file(root / beside):
             raise ValueError(f"its image {image or '(none)'} is missing")
         image = beside
     return Correction(
@@ -237,12 +238,21 @@ def _parse(root: Path, row: dict[str, str]) -> Correction:
     )
 
 
-def _number(text: str | None) -> float | None:
-    """Return the number a cell holds, or None."""
+def _is_file(path: Path) -> bool:
+    """Return whether path is a file; a name that no disk can hold is none."""
     try:
-        return float(text or "")
+        return path.is_file()
+    except OSError:  # longer than names may be: cells run together by a stray quotation mark
+        return False
+
+
+def _number(text: str | None) -> float | None:
+    """Return the finite number a cell holds, or None."""
+    try:
+        number = float(text or "")
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _cells(correction: Correction) -> dict[str, str]:

@@ -1,0 +1,303 @@
+"""The store of corrections: `add`, `load`, `sweep`."""
+
+import csv
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import feedback
+
+OLD_HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
+
+
+def picture(seed=0):
+    """A small picture that no other seed gives."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (9, 7, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def old_store(root, table, count=2):
+    """Lay down images 0 to count-1 as the original project named them, and the table's bytes."""
+    (root / feedback.FOLDER).mkdir()
+    for number in range(count):
+        picture(1000 + number).save(root / feedback.FOLDER / f"incorrect_image_{number}.png")
+    (root / feedback.TABLE).write_bytes(table if isinstance(table, bytes) else table.encode())
+
+
+def old_line(number, predicted=1, actual=7):
+    """A row of the original project, without its line's end."""
+    return f"{predicted},{actual},{feedback.FOLDER}/incorrect_image_{number}.png"
+
+
+def table(root):
+    """The table's rows, as any reader of CSV sees them."""
+    with open(root / feedback.TABLE, encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def images(root):
+    """The names in the folder of images."""
+    return {path.name for path in (root / feedback.FOLDER).iterdir()}
+
+
+def labels(root):
+    """What `load` gives, as (predicted, actual) pairs."""
+    return [(c.predicted, c.actual) for c in feedback.load(root)[0]]
+
+
+@pytest.fixture
+def two_minutes_ago(tmp_path):
+    """A root whose one correction, of picture(0), was added longer ago than a double click."""
+    feedback.add(tmp_path, picture(), 1, 7, confidence=0.5, version="v1-0a1b2c3d")
+    path = tmp_path / feedback.TABLE
+    path.write_text(path.read_text().replace(table(tmp_path)[0]["Added"], "2020-01-01T00:00:00"))
+    return tmp_path
+
+
+# One answer
+
+
+def test_load_no_store_gives_nothing(tmp_path):
+    assert feedback.load(tmp_path) == ([], [])
+
+
+def test_add_first_correction_comes_back_whole(tmp_path):
+    added = feedback.add(tmp_path, picture(), 1, 7, confidence=0.8125, version="v3-0a1b2c3d")
+    assert feedback.load(tmp_path) == ([added], [])
+    assert (added.predicted, added.actual, added.answers) == (1, 7, 1)
+    assert (added.confidence, added.version) == (0.8125, "v3-0a1b2c3d")
+    with Image.open(tmp_path / added.image) as stored:
+        assert np.array_equal(stored, picture())
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "LA"])
+def test_add_any_mode_is_stored_as_it_was_seen(mode, tmp_path):
+    seen = picture().convert(mode)
+    added = feedback.add(tmp_path, seen, 1, 7)
+    with Image.open(tmp_path / added.image) as stored:
+        assert stored.mode == mode
+        assert np.array_equal(stored, seen)
+
+
+def test_add_several_pictures_keeps_their_order(tmp_path):
+    for seed in range(5):
+        feedback.add(tmp_path, picture(seed), seed, seed + 1)
+    assert labels(tmp_path) == [(seed, seed + 1) for seed in range(5)]
+
+
+@pytest.mark.parametrize(("predicted", "actual"), [(10, 1), (1, -1), (1, "7"), (None, 1), (1, 2.5)])
+def test_add_label_out_of_range_is_refused_and_nothing_written(predicted, actual, tmp_path):
+    with pytest.raises(ValueError, match="a digit from 0 to 9"):
+        feedback.add(tmp_path, picture(), predicted, actual)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The same picture again
+
+
+def test_add_double_click_is_one_row_and_one_file(tmp_path):
+    first = feedback.add(tmp_path, picture(), 1, 7)
+    assert feedback.add(tmp_path, picture(), 1, 7) == first
+    assert len(table(tmp_path)) == len(images(tmp_path)) == 1
+
+
+def test_add_same_answer_later_counts_as_a_second(two_minutes_ago):
+    first = feedback.load(two_minutes_ago)[0][0]
+    again = feedback.add(two_minutes_ago, picture(), 1, 7)
+    assert (again.answers, again.confidence, again.version) == (2, first.confidence, first.version)
+    assert feedback.load(two_minutes_ago)[0] == [again]
+    assert len(table(two_minutes_ago)) == 1
+
+
+def test_add_another_answer_replaces_the_earlier_in_its_place(tmp_path):
+    for seed in range(3):
+        feedback.add(tmp_path, picture(seed), 1, 7)
+    feedback.add(tmp_path, picture(1), 1, 9)
+    assert labels(tmp_path) == [(1, 7), (1, 9), (1, 7)]
+    assert len(table(tmp_path)) == len(images(tmp_path)) == 3
+
+
+def test_add_after_a_kill_before_the_row_completes_it(tmp_path):
+    feedback.add(tmp_path, picture(), 1, 7)
+    (tmp_path / feedback.TABLE).unlink()
+    feedback.add(tmp_path, picture(), 1, 7)
+    assert labels(tmp_path) == [(1, 7)]
+
+
+def test_add_image_deleted_by_hand_is_stored_anew(tmp_path):
+    added = feedback.add(tmp_path, picture(), 1, 7)
+    (tmp_path / added.image).unlink()
+    feedback.add(tmp_path, picture(), 1, 7)
+    assert labels(tmp_path) == [(1, 7)]
+    assert feedback.load(tmp_path)[1] == []
+
+
+def test_sweep_half_written_image_goes_and_corrections_stay(tmp_path):
+    added = feedback.add(tmp_path, picture(), 1, 7)
+    (tmp_path / feedback.FOLDER / ".incorrect_image_0.png.9.partial").touch()
+    feedback.sweep(tmp_path)
+    assert feedback.load(tmp_path) == ([added], [])
+    assert len(images(tmp_path)) == 1
+
+
+# Tables made elsewhere
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("closed", [True, False])
+def test_add_to_a_three_column_store_upgrades_it_and_loses_nothing(mark, end, closed, tmp_path):
+    lines = [OLD_HEADER.strip(), old_line(0), old_line(1, 3, 8)]
+    old_store(tmp_path, mark + (end.join(lines) + end * closed).encode())
+    assert labels(tmp_path) == [(1, 7), (3, 8)]
+    feedback.add(tmp_path, picture(), 2, 5)
+    assert labels(tmp_path) == [(1, 7), (3, 8), (2, 5)]
+    assert feedback.load(tmp_path)[1] == []
+    assert list(table(tmp_path)[0]) == feedback.COLUMNS
+
+
+def test_add_to_a_table_with_foreign_columns_keeps_them(tmp_path):
+    header = "Note,Predicted_Label,Actual_Label,Image_Path,Hand\n"
+    old_store(tmp_path, header + f'"a, ""b""",{old_line(0)},left\n', count=1)
+    feedback.add(tmp_path, picture(), 2, 5)
+    feedback.add(tmp_path, picture(), 2, 6)
+    first, second = table(tmp_path)
+    assert (first["Note"], first["Hand"]) == ('a, "b"', "left")
+    assert (second["Note"], second["Actual_Label"]) == ("", "6")
+
+
+def test_add_to_an_empty_table_writes_the_header(tmp_path):
+    (tmp_path / feedback.TABLE).touch()
+    feedback.add(tmp_path, picture(), 2, 5)
+    assert labels(tmp_path) == [(2, 5)]
+
+
+@pytest.mark.parametrize("torn", ["3", "3,8", "3,8,incorrect_images/incorrect_im", "\0\0\0\0"])
+def test_add_after_a_torn_row_stands_on_its_own_line(torn, tmp_path):
+    first = feedback.add(tmp_path, picture(1), 1, 7)
+    with open(tmp_path / feedback.TABLE, "a") as stream:
+        stream.write(torn)
+    second = feedback.add(tmp_path, picture(2), 2, 5)
+    corrections, warnings = feedback.load(tmp_path)
+    assert corrections == [first, second]
+    assert len(warnings) == 1
+    assert "line 3 skipped" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("1,7,incorrect_images/gone.png", "its image incorrect_images/gone.png is missing"),
+        ("1,7,", "its image (none) is missing"),
+        ("1,7,incorrect_images", "its image incorrect_images is missing"),
+        ("1,7," + "x" * 5000, "is missing"),
+        (old_line(0, 1, 10), "Actual_Label is '10'"),
+        (old_line(0, "", 7), "Predicted_Label is ''"),
+        (old_line(0, "one", 7), "Predicted_Label is 'one'"),
+    ],
+)
+def test_load_unusable_row_is_skipped_with_a_warning_that_names_it(row, fault, tmp_path):
+    old_store(tmp_path, f"{OLD_HEADER}{row}\n{old_line(1, 3, 8)}\n")
+    assert labels(tmp_path) == [(3, 8)]
+    warnings = feedback.load(tmp_path)[1]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{feedback.TABLE} line 2 skipped: ")
+    assert fault in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "incorrect_image_0.png",
+        "./incorrect_images/incorrect_image_0.png",
+        "/home/other/project/incorrect_images/incorrect_image_0.png",
+        r"C:\project\incorrect_images\incorrect_image_0.png",
+    ],
+)
+def test_load_path_of_another_machine_finds_the_image_by_its_name(path, tmp_path):
+    old_store(tmp_path, f"{OLD_HEADER}1,7,{path}\n")
+    (correction,), warnings = feedback.load(tmp_path)
+    assert warnings == []
+    assert (tmp_path / correction.image).name == "incorrect_image_0.png"
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "many", ""])
+def test_load_odd_cell_in_a_further_column_keeps_the_row(cell, tmp_path):
+    header = ",".join(feedback.COLUMNS) + "\n"
+    old_store(tmp_path, f"{header}{old_line(0)},{cell},v1,,{cell}\n")
+    (correction,), warnings = feedback.load(tmp_path)
+    assert (correction.confidence, correction.answers, warnings) == (None, 1, [])
+
+
+def test_load_two_rows_for_a_picture_gives_the_last(tmp_path):
+    old_store(tmp_path, f"{OLD_HEADER}{old_line(0, 1, 7)}\n{old_line(0, 1, 9)}\n")
+    assert labels(tmp_path) == [(1, 9)]
+
+
+@pytest.mark.parametrize("lacking", feedback.REQUIRED)
+def test_load_table_without_a_required_column_names_it(lacking, tmp_path):
+    header = ",".join(name for name in feedback.COLUMNS if name != lacking)
+    (tmp_path / feedback.TABLE).write_text(f"{header}\n1,7\n")
+    with pytest.raises(feedback.StoreError, match=lacking):
+        feedback.load(tmp_path)
+
+
+def test_add_to_what_is_no_such_table_leaves_it_as_it_is(tmp_path):
+    path = tmp_path / feedback.TABLE
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(feedback.StoreError, match="Predicted_Label"):
+        feedback.add(tmp_path, picture(), 1, 7)
+    assert path.read_text() == "a,b\n1,2\n"
+
+
+# A disk that refuses
+
+
+# A file or folder in the way stops even root, whom no permission stops.
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (feedback.FOLDER, "file"),
+        (feedback.TABLE, "folder"),
+        (f"{feedback.TABLE}.lock", "folder"),
+        (".", "file"),
+    ],
+)
+def test_add_name_that_is_taken_raises_store_error(name, kind, tmp_path):
+    root = tmp_path / "root"
+    if name != ".":
+        root.mkdir()
+    (root / name).mkdir() if kind == "folder" else (root / name).touch()
+    with pytest.raises(feedback.StoreError, match="cannot be"):
+        feedback.add(root, picture(), 1, 7)
+
+
+# Many at once
+
+
+def add_many(root, worker, count):
+    """Store `count` corrections that no other worker stores, and one that all do."""
+    for number in range(count):
+        feedback.add(root, picture(worker * count + number), worker, 9)
+    feedback.add(root, picture(10**6), 0, 1)
+
+
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_add_eight_at_once_loses_nothing(kind, tmp_path):
+    workers, count = 8, 25
+    if kind == "processes":
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    else:
+        pool = ThreadPoolExecutor(workers)
+    with pool:
+        list(pool.map(add_many, [tmp_path] * workers, range(workers), [count] * workers))
+    corrections, warnings = feedback.load(tmp_path)
+    assert warnings == []
+    assert len(table(tmp_path)) == len(corrections) == workers * count + 1
+    assert images(tmp_path) == {c.image.split("/")[1] for c in corrections}
+    for worker in range(workers):
+        assert sum(c.predicted == worker and c.actual == 9 for c in corrections) == count
+    assert (tmp_path / feedback.TABLE).read_text().count("Predicted_Label") == 1

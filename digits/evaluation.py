@@ -75,12 +75,15 @@ def _fault(table: pd.DataFrame) -> str | None:
         return f"{named} ({len(table.columns)} columns, expected {len(COLUMNS)})"
     if table.empty:
         return "has no rows"
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first cell of longer rows for their name: labels would become pixels.
+        return f"has rows of more cells than the {len(COLUMNS)} columns its first line names"
     values = table[COLUMNS].apply(pd.to_numeric, errors="coerce").to_numpy()
     bad = ~((values >= 0) & (values <= [9] + [255] * PIXELS) & (values % 1 == 0))
     if bad.any():
         row, column = (int(places[0]) for places in np.nonzero(bad))
         name, highest = COLUMNS[column], 255 if column else 9
-        return f"has {table[name][row]!r} as {name} in row {row + 1}, not 0 to {highest}"
+        return f"has {str(table[name][row])!r} as {name} in row {row + 1}, not 0 to {highest}"
     return None
 
 
@@ -90,7 +93,7 @@ def held_out(digits: np.ndarray) -> np.ndarray:
     The digit's own pixels decide (their SHA-256, modulo 100, below 60), so that a row keeps its
     part wherever it stands and whatever else the file holds, and a copy of it has the same part.
     """
-    flat = np.ascontiguousarray(digits, np.uint8).reshape(len(digits), -1)
+    flat = np.ascontiguousarray(digits, np.uint8).reshape(len(digits), PIXELS)
     values = [int.from_bytes(hashlib.sha256(row).digest()[:8], "big") for row in flat]
     return np.array([value % 100 < HELD_OUT_PERCENT for value in values], bool)
 

@@ -90,7 +90,8 @@ def load(path: str | Path) -> keras.Model:
     keras = _keras()
     try:
         net = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    # RuntimeError: what h5py raises when the file's own tables are damaged.
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise ModelError(
             f"{path} is not a readable Keras model: restore it from git or from versions/."
         ) from error

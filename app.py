@@ -108,10 +108,18 @@ def show_answer(upload) -> None:
     left.image(guess.picture, "Your picture", width="stretch")
     seen = Image.fromarray(guess.digit).resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.NEAREST)
     right.image(seen, "What the network sees: 28 × 28 pixels", width="stretch")
-    st.header(f"It is a {guess.label}", anchor=False)
+    st.header(answer(guess), anchor=False)
     st.write(f"{guess.confidence:.0%} sure, says version **{guess.version.short}**.")
     show_bars(guess.probabilities)
     ask(guess, upload.file_id)
+
+
+def answer(guess: Guess) -> str:
+    """Return the guess as a sentence; a network that is not sure names two candidates."""
+    if guess.confidence >= model.SURE:
+        return f"It is a {guess.label}"
+    second = int(guess.probabilities.argsort()[-2])
+    return f"Not sure: a {guess.label}, or else a {second}"
 
 
 def read(upload) -> Guess:

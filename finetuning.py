@@ -2,6 +2,8 @@
 
     python finetuning.py              learn what is new and replace model.h5, if the gate allows
     python finetuning.py --dry-run    the same, but write nothing
+    python finetuning.py --history    what was decided so far
+    python finetuning.py --rollback v1    put an earlier version back
     python finetuning.py --help       every option
 
 Cron runs this, and so does the page's button: there is no other way to fine-tune. One line says
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     import keras
 
 DONE, REFUSED, LOCKED, BAD_DATA = 0, 3, 4, 5
+
+UNUSABLE = (model.ModelError, evaluation.DataError, feedback.StoreError, versions.VersionError)
 
 TRAIN = "train.csv"
 LOCK = "finetuning.lock"
@@ -94,12 +98,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped; model.h5 is as it was."))
     try:
+        if options.history:
+            return show_history(options.root)
+        if options.rollback:
+            return roll_back(options)
         return start(options)
     except Timeout:
         since = read(options.root).get("since", "just now")
         print(f"Another fine-tuning runs since {since}; this one did nothing.", file=sys.stderr)
         return LOCKED
-    except (model.ModelError, evaluation.DataError, feedback.StoreError) as error:
+    except UNUSABLE as error:
         print(error, file=sys.stderr)
         return BAD_DATA
 
@@ -121,10 +129,34 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="train even if nothing is new since the last run; the gate still decides",
     )
+    parser.add_argument("--history", action="store_true", help="print every decision so far")
+    parser.add_argument(
+        "--rollback", metavar="VERSION", help="put an earlier version back in service, such as v1"
+    )
     parser.add_argument(
         "--trigger", default="command line", help="who asks, for the history (default: %(default)s)"
     )
     return parser.parse_args(argv)
+
+
+def show_history(root: Path) -> int:
+    """Print one line for each decision, oldest first; return the exit code."""
+    for one in versions.history(root):
+        line = f"{one['when']}  {one['version'].partition('-')[0]:5} {one['decision']:11}"
+        if "reason" in one:
+            line += f" {one['accuracy_before']:.2%} -> {one['accuracy_after']:.2%}, {one['reason']}"
+        print(line)
+    return DONE
+
+
+def roll_back(options: argparse.Namespace) -> int:
+    """Put the version that the options name back in service; return the exit code."""
+    folder = options.root / versions.FOLDER
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / LOCK, blocking=False):
+        version = versions.roll_back(options.root, options.rollback)
+    print(f"{version.short} is in service again.")
+    return DONE
 
 
 def start(options: argparse.Namespace) -> int:

@@ -86,18 +86,21 @@ def register(root: str | Path) -> Version:
 
 
 def baseline(root: str | Path) -> Path | None:
-    """Return the last network placed by hand (the first shipped), or None when it was lost.
+    """Return the network that the one in service descends from by fine-tuning, None if lost.
 
-    Fine-tuned networks are held against it, so that small losses cannot add up.
+    It is the first one shipped, or another that a person put in its place. Fine-tuned networks
+    are held against it, so that small losses cannot add up.
     """
     root = Path(root)
     records = history(root)
-    version = current(root)
-    if all(record["version"] != version.name for record in records):
+    name = current(root).name
+    if all(record["version"] != name for record in records):
         return root / MODEL  # placed by hand since the last run
-    placed = [record["version"] for record in records if record["decision"] == PLACED]
-    path = _file(root, placed[-1]) if placed else None
-    return path if path and path.exists() else None
+    parents = {r["version"]: r["parent"] for r in records if r["decision"] == PUBLISHED}
+    while name in parents:
+        name = parents[name]
+    path = _file(root, name)
+    return path if path.exists() else None
 
 
 def publish(root: str | Path, candidate: str | Path, report: dict) -> Version:
@@ -126,14 +129,14 @@ def roll_back(root: str | Path, name: str) -> Version:
     Raises VersionError when that version is not kept.
     """
     root = Path(root)
-    parent = register(root)
+    left = register(root).name if (root / MODEL).exists() else None
     names = kept(root)
     found = [full for full in names if name in (full, full.partition("-")[0])]
     if not found:
         raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
     data = _file(root, found[-1]).read_bytes()
     version = Version(found[-1], hashlib.sha256(data).hexdigest(), now())
-    append(root, ROLLED_BACK, version, parent=parent.name)
+    append(root, ROLLED_BACK, version, left=left)
     files.write(root / MODEL, data)
     return version
 

@@ -68,7 +68,7 @@ def test_page_no_digit_says_why_in_a_sentence(page, data):
 def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, root, shipped):
     picture, guessed, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
-    assert page.header[0].value == f"It is a {guessed}"
+    assert f"a {guessed}" in page.header[0].value
     pills, _ = say_wrong(page)
     pills.set_value(actual).run()
     page.button[0].click().run()
@@ -99,6 +99,15 @@ def test_page_model_unusable_says_so(page, root, rows, content):
         (root / versions.MODEL).write_bytes(content)
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     assert "model.h5" in page.error[0].value
+
+
+def test_page_doubtful_digit_names_two_candidates(page, rows, shipped):
+    digits, _ = rows
+    probabilities = np.sort(model.predict(shipped, digits))
+    doubtful = int(np.argmin(probabilities[:, -1]))
+    upload(page, png(Image.fromarray(digits[doubtful])))
+    first, second = np.argsort(model.predict(shipped, digits[doubtful : doubtful + 1])[0])[:-3:-1]
+    assert page.header[0].value == f"Not sure: a {first}, or else a {second}"
 
 
 def test_page_model_replaced_while_open_is_served_at_once(page, root, rows, shipped):

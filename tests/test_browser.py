@@ -82,7 +82,7 @@ def test_page_wrong_guess_corrected_and_learned_is_read_right(page, root, tmp_pa
     picture.save(shown)
 
     upload(page, shown)
-    expect(page.get_by_role("heading", name=f"It is a {guessed}")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"a {guessed}")).to_be_visible()
     page.get_by_role("radio", name="No").click()
     page.get_by_role("radio", name=str(actual), exact=True).click()
     page.get_by_role("button", name="Store the correction").click()

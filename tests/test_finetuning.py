@@ -82,6 +82,17 @@ def test_main_nothing_new_does_nothing(learned, capsys):
     assert after == before
 
 
+def test_main_rollback_puts_the_shipped_network_back_to_the_byte(learned, capsys, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(learned.root, root)
+    assert finetuning.main(["--root", str(root), "--rollback", "v1"]) == finetuning.DONE
+    assert (root / versions.MODEL).read_bytes() == (PROJECT / versions.MODEL).read_bytes()
+    assert finetuning.main(["--root", str(root), "--history"]) == finetuning.DONE
+    assert "v1    rolled back" in capsys.readouterr().out.splitlines()[-1]
+    assert finetuning.main(["--root", str(root), "--rollback", "v9"]) == finetuning.BAD_DATA
+    assert "kept are v1-" in capsys.readouterr().err
+
+
 def test_main_dry_run_writes_nothing(learned, capsys, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(learned.root, root)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from digits import feedback, images, model, receipts, status, versions
 CODE = Path(__file__).resolve().parent
 ROOT = Path(os.environ.get("DIGITS_HOME", CODE))
 FORMATS = ["png", "jpg", "jpeg", "mpo", "webp", "gif", "bmp", "tif", "tiff"]
-SHOWN_SIDE = 280  # px, ten to a pixel of the digit
+SHOWN_SIDE = 168  # px, six to a pixel of the digit: two stand side by side on a phone
 REFRESH = 1.0  # s between looks at a running fine-tuning
 RECEIPT_ROWS = 12  # corrections shown after a run, newest first; the receipt's file has all
 
@@ -104,12 +105,12 @@ def show_answer(upload) -> None:
     except images.ImageError as error:
         st.warning(str(error), icon=":material/search:")
         return
-    left, right = st.columns(2)
-    left.image(guess.picture, "Your picture", width="stretch")
-    seen = Image.fromarray(guess.digit).resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.NEAREST)
-    right.image(seen, "What the network sees: 28 × 28 pixels", width="stretch")
     st.header(answer(guess), anchor=False)
     st.write(f"{guess.confidence:.0%} sure, says version **{guess.version.short}**.")
+    seen = Image.fromarray(guess.digit).resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.NEAREST)
+    with st.container(horizontal=True):
+        st.image(ImageOps.pad(guess.picture, seen.size), "Your picture", width=SHOWN_SIDE)
+        st.image(seen, "What the network sees", width=SHOWN_SIDE)
     show_bars(guess.probabilities)
     ask(guess, upload.file_id)
 
@@ -133,8 +134,9 @@ def read(upload) -> Guess:
 
 def show_bars(probabilities: np.ndarray) -> None:
     """Show ten probabilities as bars."""
-    table = pd.DataFrame({"digit": [str(i) for i in range(10)], "probability": probabilities})
-    st.bar_chart(table, x="digit", y="probability", height=220)
+    table = pd.DataFrame({"digit": [str(i) for i in range(10)], "percent": 100 * probabilities})
+    labels = {"x_label": "digit", "y_label": "percent sure"}
+    st.bar_chart(table, x="digit", y="percent", horizontal=True, height=280, **labels)
 
 
 def network():
@@ -216,6 +218,7 @@ def show_learning() -> None:
     st.write(f"**{waiting}** corrections wait to be learned, of {len(corrections)} stored.")
     for warning in warnings:
         st.caption(f":material/warning: {warning}")
+    show_version()
     running = is_running()
     st.button(
         "Run Fine-tuning",
@@ -228,6 +231,14 @@ def show_learning() -> None:
     watch(running)
     if not running:
         show_receipt()
+
+
+def show_version() -> None:
+    """Say which network answers, and since when."""
+    if (ROOT / versions.MODEL).exists():
+        version = versions.current(ROOT)
+        since = datetime.fromisoformat(version.since).strftime("%d %B %Y, %H:%M")
+        st.write(f"Version **{version.short}** answers, in service since {since} UTC.")
 
 
 @st.cache_resource

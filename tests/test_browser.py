@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,9 @@ def root(tmp_path):
     return make_root(tmp_path / "root")
 
 
-@pytest.fixture
-def server(root):
-    """The address of a page that serves root."""
+@contextmanager
+def serve(root: Path) -> Iterator[str]:
+    """Lend the address of a page that serves root."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -61,13 +63,13 @@ def wait_for(address: str) -> None:
 
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
-def page(request, server):
-    with sync_playwright() as playwright:
+def page(request, root):
+    with serve(root) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": request.param, "height": 900})
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
-        page.goto(server)
+        page.goto(address)
         yield page
         browser.close()
 
@@ -94,7 +96,7 @@ def test_page_wrong_guess_corrected_and_learned_is_read_right(page, root, tmp_pa
     page.get_by_role("button", name="Run Fine-tuning").click()
     expect(page.get_by_role("progressbar").first).to_be_visible()
     expect(page.get_by_text("Published v2")).to_be_visible(timeout=RUN)
-    expect(page.get_by_text("version v2")).to_be_visible()
+    expect(page.get_by_text("Version v2 answers")).to_be_visible()
 
     page.reload()
     upload(page, shown)

@@ -7,8 +7,9 @@
     python finetuning.py --help       every option
 
 Cron runs this, and so does the page's button: there is no other way to fine-tune. One line says
-what happened. Exit code 0: published, or nothing to do; 3: refused by the gate; 4: another run
-holds the lock; 5: the model, train.csv or the store cannot be used.
+what happened. Exit code 0: published, or nothing to do; 1: stopped, or the disk refused; 3:
+refused by the gate; 4: another run holds the lock; 5: the model, train.csv or the store cannot be
+used.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ from digits.status import Status, read
 if TYPE_CHECKING:
     import keras
 
-DONE, REFUSED, LOCKED, BAD_DATA = 0, 3, 4, 5
+DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
 
 UNUSABLE = (model.ModelError, evaluation.DataError, feedback.StoreError, versions.VersionError)
 
+NO_STORE = "no corrections are stored"
 TRAIN = "train.csv"
 LOCK = "finetuning.lock"
 SCRATCH = ".run-"  # how the folder of a run's candidate begins
@@ -96,7 +98,8 @@ class Verdict:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     options = parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped; model.h5 is as it was."))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: sys.exit("Stopped; model.h5 is as it was."))
     try:
         if options.history:
             return show_history(options.root)
@@ -110,6 +113,9 @@ def main(argv: list[str] | None = None) -> int:
     except UNUSABLE as error:
         print(error, file=sys.stderr)
         return BAD_DATA
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"The run failed: {error}.", file=sys.stderr)
+        return FAILED
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -202,7 +208,8 @@ def learn(
     for warning in material.warnings:
         print(warning, file=sys.stderr)
     if not material.corrections:
-        return Verdict(DONE, "nothing to learn", "Nothing to learn: no corrections are stored.")
+        stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
+        return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
     candidate = fine_tune(material, seed, progress)
     progress("Judging the candidate", 0.75)
     outcome = judge(root, material, candidate)
@@ -224,20 +231,26 @@ def gather(
 ) -> Material:
     """Return what the run works with: the current network, both parts of train.csv, the rows.
 
-    Corrections whose picture cannot be read are left out with a warning that names them.
+    Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
+    that names them.
     """
     digits, labels = evaluation.read_rows(root / TRAIN)
     net = model.load(root / versions.MODEL)
     apart = evaluation.held_out(digits)
+    forbidden = {digit.tobytes() for digit in digits[apart]}
     chosen, read_digits, warnings = [], [], []
     for i, correction in enumerate(draw(root, corrections, seed)):
         progress("Reading corrections", 0.05 + 0.1 * i / len(corrections))
         try:
-            picture = images.open_picture(root / correction.image)
-            read_digits.append(images.read_digit(picture))
-            chosen.append(correction)
+            digit = images.read_digit(images.open_picture(root / correction.image))
         except (images.ImageError, OSError) as error:
             warnings.append(f"{correction.image} skipped: {error}")
+            continue
+        if digit.tobytes() in forbidden:
+            warnings.append(f"{correction.image} skipped: {TRAIN} holds it out from all training.")
+            continue
+        read_digits.append(digit)
+        chosen.append(correction)
     rows = (
         np.array(read_digits, np.uint8).reshape(-1, model.SIDE, model.SIDE),
         np.array([correction.actual for correction in chosen], np.int64),

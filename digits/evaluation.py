@@ -23,6 +23,7 @@ MARGIN_FIRST = 0.003  # the same against the first network: all runs together
 DIGIT_MARGIN = 0.01  # net loss on the rows of one digit ...
 DIGIT_ROWS = 3  # ... or this many rows, whichever is more: one digit has about 300 rows
 NLL_MARGIN = 0.01  # nats a row: a candidate may be right as often, but not much less sure
+LEARNED_SHARE = 0.25  # of the corrections read wrongly: true ones are learned nearly all
 ONE_SIDED_95 = 1.645  # quantile of the normal distribution
 
 
@@ -245,7 +246,13 @@ def _less_sure(answers: Answers) -> str | None:
 
 
 def _nothing_learned(corrections: Answers) -> str | None:
+    wrong = int((~right(corrections.labels, corrections.before)).sum())
     fixed, broken = corrections.fixed.sum(), corrections.broken.sum()
-    if fixed > broken:
+    if not wrong:
+        return f"all {len(corrections.labels)} corrections are read rightly already"
+    if fixed - broken >= max(1, LEARNED_SHARE * wrong):
         return None
-    return f"of {len(corrections.labels)} corrections it fixes {fixed} and breaks {broken}"
+    return (
+        f"of {wrong} corrections that are read wrongly it fixes {fixed} and breaks {broken}: "
+        "their labels may be wrong, look at them again"
+    )

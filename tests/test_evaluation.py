@@ -227,15 +227,26 @@ def test_gate_many_small_losses_add_up_against_the_first_network(since_first, al
 
 
 @pytest.mark.parametrize(
-    ("broken", "fixed", "allowed"),
-    [(0, 0, False), (0, 1, True), (2, 2, False), (2, 3, True), (3, 2, False)],
+    ("broken", "fixed", "still_wrong", "reason"),
+    [
+        (0, 1, 0, None),
+        (2, 3, 0, None),
+        (0, 5, 15, None),
+        (0, 4, 16, "of 20 corrections that are read wrongly it fixes 4 and breaks 0"),
+        (2, 2, 0, "fixes 2 and breaks 2"),
+        (3, 2, 0, "fixes 2 and breaks 3"),
+        (0, 0, 0, "all 30 corrections are read rightly already"),
+    ],
 )
-def test_gate_corrections_must_be_more_right_than_before(broken, fixed, allowed):
+def test_gate_corrections_must_be_clearly_more_right(broken, fixed, still_wrong, reason):
     corrections = answers(30, broken=range(broken), fixed=range(10, 10 + fixed))
+    places = slice(30 - still_wrong, 30)
+    for probabilities in (corrections.before, corrections.after):
+        probabilities[places] = np.roll(probabilities[places], 1, axis=1)
     held_out = answers()
     decision = evaluation.gate(held_out, held_out.before, corrections)
-    assert decision.allowed == allowed
-    assert allowed or f"fixes {fixed} and breaks {broken}" in decision.reason
+    assert decision.allowed == (reason is None)
+    assert reason is None or reason in decision.reason
 
 
 def test_gate_no_corrections_at_all_is_refused():

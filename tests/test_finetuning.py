@@ -105,8 +105,7 @@ def test_main_dry_run_writes_nothing(learned, capsys, tmp_path):
 def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     root = make_root(tmp_path)
     digits, labels = evaluation.read_rows(root / "train.csv")
-    apart = np.flatnonzero(evaluation.held_out(digits))[::60]
-    for row in apart:
+    for row in np.flatnonzero(~evaluation.held_out(digits))[::40]:
         wrong = int(labels[row] + 5) % 10
         feedback.add(root, Image.fromarray(digits[row]), int(labels[row]), wrong)
     before = (root / versions.MODEL).read_bytes()
@@ -144,6 +143,17 @@ def test_main_unreadable_image_is_skipped_and_named(tmp_path, capsys):
     assert finetuning.main(["--root", str(root)]) == finetuning.DONE
     said = capsys.readouterr()
     assert kept.image in said.err
+    assert "Nothing to learn" in said.out
+
+
+def test_main_held_out_row_as_correction_is_not_trained_on(tmp_path, capsys, rows):
+    root = make_root(tmp_path)
+    digits, labels = rows
+    row = int(np.flatnonzero(evaluation.held_out(digits))[0])
+    feedback.add(root, Image.fromarray(digits[row]), (labels[row] + 1) % 10, int(labels[row]))
+    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    said = capsys.readouterr()
+    assert "holds it out from all training" in said.err
     assert "Nothing to learn" in said.out
 
 

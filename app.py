@@ -26,7 +26,6 @@ from digits import feedback, images, model, receipts, status, versions
 
 CODE = Path(__file__).resolve().parent
 ROOT = Path(os.environ.get("DIGITS_HOME", CODE))
-FORMATS = ["png", "jpg", "jpeg", "mpo", "webp", "gif", "bmp", "tif", "tiff"]
 SHOWN_SIDE = 168  # px, six to a pixel of the digit: two stand side by side on a phone
 REFRESH = 1.0  # s between looks at a running fine-tuning
 RECEIPT_ROWS = 12  # corrections shown after a run, newest first; the receipt's file has all
@@ -71,7 +70,7 @@ class Run(threading.Thread):
         """Read what the process prints until it ends."""
         printed, _ = self._process.communicate()
         self.went_well = self._process.returncode == 0
-        self.says = printed.strip().rpartition("\n")[2]
+        self.says = printed.strip().rpartition("\n")[2] or "The run ended without a word."
         self.ended = versions.now()
 
 
@@ -84,7 +83,8 @@ def main() -> None:
         "Give it a picture of one handwritten digit. If the guess is wrong, say so: "
         "the network learns from it."
     )
-    upload = st.file_uploader("A picture of one digit, at most 10 MB", FORMATS)
+    # Any name is welcome: the content tells what a file is.
+    upload = st.file_uploader("A picture of one digit, at most 10 MB")
     try:
         if upload:
             show_answer(upload)

@@ -115,12 +115,6 @@ def predict(net: keras.Model, digits: np.ndarray) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros((0, CLASSES), np.float32)
 
 
-def features(net: keras.Model, digits: np.ndarray) -> np.ndarray:
-    """Return what the last layer sees of each digit, float32 (n, f), of uint8 (n, 28, 28)."""
-    body = _keras().Model(net.inputs, net.layers[-2].output)
-    return predict(body, digits) if len(digits) else np.zeros((0, body.output_shape[-1]))
-
-
 def save(net: keras.Model, path: str | Path) -> None:
     """Write the network to path, whose name ends in `.h5`, and sync it to disk.
 

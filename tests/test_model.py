@@ -106,19 +106,6 @@ def test_predict_weights_changed_since_answers_with_the_new(few):
     assert np.allclose(after, model.predict(other, few[0]), atol=1e-5)
 
 
-def test_features_digits_give_what_the_last_layer_sees(net, few):
-    features = model.features(net, few[0])
-    kernel, bias = net.layers[-1].get_weights()
-    logits = features @ kernel + bias
-    share = np.exp(logits - logits.max(axis=1, keepdims=True))
-    expected = share / share.sum(axis=1, keepdims=True)
-    assert np.allclose(model.predict(net, few[0]), expected, atol=1e-4)
-    assert model.features(net, few[0][:0]).shape == (0, features.shape[1])
-
-
-# save and load
-
-
 def test_load_saved_network_answers_the_same(net, saved, few):
     loaded = model.load(saved)
     assert np.array_equal(model.predict(loaded, few[0]), model.predict(net, few[0]))

@@ -63,9 +63,12 @@ def read(root: str | Path, name: str) -> dict:
 
 
 def last(root: str | Path) -> dict | None:
-    """Return the receipt of the last run that was decided, or None before the first."""
+    """Return the receipt of the last run that was decided, or None: none was, or it was lost."""
     named = [record["receipt"] for record in versions.history(root) if "receipt" in record]
-    return read(root, named[-1]) if named else None
+    try:
+        return read(root, named[-1]) if named else None
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
 
 
 def seen(root: str | Path) -> set[tuple[str, int]]:

@@ -126,7 +126,7 @@ def publish(root: str | Path, candidate: str | Path, report: dict) -> Version:
 def roll_back(root: str | Path, name: str) -> Version:
     """Put an earlier version back, to the byte; return it. name: `v3`, or in full.
 
-    Raises VersionError when that version is not kept.
+    Raises VersionError when that version is not kept, or its file is not what it was.
     """
     root = Path(root)
     left = register(root).name if (root / MODEL).exists() else None
@@ -136,6 +136,8 @@ def roll_back(root: str | Path, name: str) -> Version:
         raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
     data = _file(root, found[-1]).read_bytes()
     version = Version(found[-1], hashlib.sha256(data).hexdigest(), now())
+    if not version.name.endswith(version.sha256[:HASH_DIGITS]):
+        raise VersionError(f"The file of {found[-1]} was changed since: it does not serve again.")
     append(root, ROLLED_BACK, version, left=left)
     files.write(root / MODEL, data)
     return version
@@ -143,7 +145,8 @@ def roll_back(root: str | Path, name: str) -> Version:
 
 def kept(root: str | Path) -> list[str]:
     """Return the names of the versions whose networks are kept, oldest first."""
-    paths = (Path(root) / FOLDER).glob("v*-*.h5")
+    hashed = "[0-9a-f]" * HASH_DIGITS
+    paths = (Path(root) / FOLDER).glob(f"v[0-9]*-{hashed}.h5")
     return sorted((path.stem for path in paths), key=_number)
 
 

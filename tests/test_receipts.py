@@ -75,3 +75,10 @@ def test_last_of_several_runs_is_the_one_recorded_last(name, tmp_path):
 def test_seen_recorded_run_gives_the_keys_of_its_corrections(name, tmp_path):
     recorded(tmp_path, name)
     assert receipts.seen(tmp_path) == {correction.key for correction in CORRECTIONS}
+
+
+def test_last_receipt_deleted_by_hand_is_none(tmp_path):
+    version = versions.Version("v1-00000000", "00", versions.now())
+    versions.append(tmp_path, versions.PUBLISHED, version, receipt="run-00001.json")
+    assert receipts.last(tmp_path) is None
+    assert receipts.seen(tmp_path) == set()

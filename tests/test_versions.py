@@ -162,3 +162,18 @@ def test_history_torn_line_loses_only_itself(root):
     assert versions.history(root) == before
     assert serve(root, b"third").short == "v3"
     assert versions.history(root)[:-1] == before
+
+
+def test_roll_back_version_whose_file_was_changed_is_refused(root):
+    serve(root, b"second")
+    (root / versions.FOLDER / f"{versions.kept(root)[0]}.h5").write_bytes(b"rotten")
+    with pytest.raises(versions.VersionError, match="was changed"):
+        versions.roll_back(root, "v1")
+    assert (root / versions.MODEL).read_bytes() == b"second"
+
+
+def test_kept_foreign_file_is_none_of_ours(root):
+    versions.register(root)
+    before = versions.kept(root)
+    (root / versions.FOLDER / "vgg-16.h5").write_bytes(b"")
+    assert versions.kept(root) == before

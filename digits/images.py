@@ -29,6 +29,7 @@ RIM = 9  # of 96 px, the part at the frame that does not count when the channel 
 RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
 FAINT = 20  # of 255 beyond the noise; less is the grain of empty paper, pencil has 30 and more
 FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
+NEAR = 48  # levels; what is no further from the paper's colour is paper too, in some light
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDE = 256  # px, long side of the digit's surroundings
 
@@ -240,14 +241,20 @@ def _inky_share(plane, mask):
 def _flat_paper(rgb):
     """The paper's colour, uint8 (3,), of a drawing or screenshot; None for a photo or scan.
 
-    Cameras and scanners never give the same value to most of the paper at the border.
+    Cameras and scanners never give the same value to most of the paper at the border; the rest of
+    the border may be ink that touches the frame.
     """
     rim = max(1, max(rgb.shape) // 50)
     edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
-    paper = np.median(border, axis=0).astype(np.uint8)
-    same = np.abs(border - paper.astype(np.int16)).max(axis=1) < FLAT
-    return paper if same.mean() > 0.6 else None
+    corners = rgb[[0, 0, -1, -1], [0, -1, 0, -1]]  # paper even where ink fills most of the border
+    best = 0.3, None
+    for paper in np.unique([np.median(border, axis=0).astype(np.uint8), *corners], axis=0):
+        away = cv2.absdiff(border, np.broadcast_to(paper, border.shape)).max(axis=1)
+        same, near = (away < FLAT).mean(), (away < NEAR).mean()
+        if same > max(best[0], 0.6 * near):
+            best = same, paper
+    return best[1]
 
 
 def _distance(rgb, paper):
@@ -320,7 +327,7 @@ def _candidate(ink, way, plane=None):
         if marks is None:
             break
         marks = _without_lines(marks)
-        parts = _Parts(ink, marks)
+        parts = _Parts(ink, marks, plane is not None)
         one = _grouped(parts, plane)
         if one.score > best.score:
             best = one
@@ -336,7 +343,7 @@ def _candidate(ink, way, plane=None):
 class _Parts:
     """The connected parts of a mask and what is known of them, part 0 being the paper."""
 
-    def __init__(self, ink, marks):
+    def __init__(self, ink, marks, photo):
         count, self.labels, stats, _ = cv2.connectedComponentsWithStats(marks)
         self.boxes = stats[:, :4]  # left, top, width, height
         self.area = stats[:, cv2.CC_STAT_AREA]
@@ -345,8 +352,9 @@ class _Parts:
         rows, columns = self.labels[[0, -1]], self.labels[:, [0, -1]]
         contact = np.bincount(np.concatenate([rows.ravel(), columns.ravel()]), minlength=count)
         self.touches = contact > 0
-        self.at_edge = contact > 0.4 * self.boxes[:, 2:].sum(axis=1)
-        self.at_edge |= (self.boxes[:, 2:] >= marks.shape[::-1]).any(axis=1)
+        # A table or finger lies along the frame; a digit cut close touches it with its ends and
+        # bends. A drawing has no table, so that there even a thick stroke may lie along it.
+        self.at_edge = photo & (contact > 0.6 * self.boxes[:, 2:].sum(axis=1))
         self.at_edge[0] = False
         self.likely = self.mean * self.long * np.where(self.at_edge, 0.1, 1)
         self.likely *= np.where(self.touches, 0.6, 1)

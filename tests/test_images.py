@@ -233,6 +233,18 @@ def test_read_digit_changed_picture_gives_the_same_digit(change, digits):
     assert min(likes) > 0.7  # the row's own dust is gone, its thinnest strokes are thicker
 
 
+@pytest.mark.parametrize("paper", [0, 255])
+def test_read_digit_cut_close_around_the_ink_gives_the_same_digit(paper, digits):
+    ones = slice(5, 10)  # an upright 1 fills its box: nothing tells its ink from its paper
+    for digit in np.delete(digits, ones, axis=0):
+        left, top, width, height = cv2.boundingRect((digit > 127).astype(np.uint8))
+        close = digit[top : top + height, left : left + width]
+        close = cv2.resize(close, None, fx=9, fy=9, interpolation=cv2.INTER_CUBIC) ^ paper
+        whole = cv2.copyMakeBorder(close, *[60] * 4, cv2.BORDER_CONSTANT, value=paper)
+        one, other = (read_digit(Image.fromarray(p)) for p in (close, whole))
+        assert likeness(one, other) > 0.85  # the frame cuts off the softest pixels of some strokes
+
+
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_read_digit_simulated_picture_is_like_its_digit(kind, digits):
     rng = np.random.default_rng(1)

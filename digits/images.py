@@ -248,13 +248,12 @@ def _flat_paper(rgb):
     edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
     corners = rgb[[0, 0, -1, -1], [0, -1, 0, -1]]  # paper even where ink fills most of the border
-    best = 0.3, None
-    for paper in np.unique([np.median(border, axis=0).astype(np.uint8), *corners], axis=0):
+    for paper in (np.median(border, axis=0).astype(np.uint8), *corners):
         away = cv2.absdiff(border, np.broadcast_to(paper, border.shape)).max(axis=1)
-        same, near = (away < FLAT).mean(), (away < NEAR).mean()
-        if same > max(best[0], 0.6 * near):
-            best = same, paper
-    return best[1]
+        equal, same, near = ((away < levels).mean() for levels in (1, FLAT, NEAR))
+        if same > 0.6 or (equal > 0.25 and same > 0.85 * near):
+            return paper
+    return None
 
 
 def _distance(rgb, paper):

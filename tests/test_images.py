@@ -230,6 +230,7 @@ def test_read_digit_changed_picture_gives_the_same_digit(change, digits):
             picture = open_picture(saved(turned, "PNG", exif=exif))
         likes.append(likeness(read_digit(picture), digit))
     assert np.median(likes) > 0.95
+    assert sorted(likes)[1] > 0.8
     assert min(likes) > 0.7  # the row's own dust is gone, its thinnest strokes are thicker
 
 
@@ -248,13 +249,15 @@ def test_read_digit_cut_close_around_the_ink_gives_the_same_digit(paper, digits)
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_read_digit_simulated_picture_is_like_its_digit(kind, digits):
     rng = np.random.default_rng(1)
-    likes = []
+    likes, refused = [], 0
     for digit in digits[::7]:
         try:
             likes.append(likeness(read_digit(pictures.draw(kind, digit, rng)), digit))
         except ImageError:
-            likes.append(0)
-    assert np.median(likes) > 0.75
+            refused += 1
+    assert refused <= (kind == "squared")  # there one digit in eight falls apart into "several"
+    assert np.median(likes) > 0.9
+    assert sorted(likes)[1] > 0.8  # one in eight may keep a ruled line or lose a stroke
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

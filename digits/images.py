@@ -396,6 +396,7 @@ def _grouped(parts, plane):
     if not score:
         return _Candidate(0)
     group = parts.labels == main
+    # What the frame cuts, away from a digit that it does not cut, is a table or another digit.
     rest = [
         part
         for part in np.argsort(-parts.area)[:40]
@@ -403,11 +404,7 @@ def _grouped(parts, plane):
         and parts.mean[part] >= 0.5 * parts.mean[main]
         and parts.area[part] >= 0.5 * stroke**2
         and not parts.at_edge[part]
-        and (
-            not parts.touches[part]
-            or parts.touches[main]
-            or parts.area[part] > 0.5 * parts.area[main]
-        )
+        and (parts.touches[main] or not parts.touches[part])
     ]
     several = any(parts.are_two_digits(main, part) for part in rest)
     # Dust may lie beside a digit; a stroke of some size may stand further off, as a 5's bar does.

@@ -118,9 +118,9 @@ def show_answer(upload) -> None:
 def answer(guess: Guess) -> str:
     """Return the guess as a sentence; a network that is not sure names two candidates."""
     if guess.confidence >= model.SURE:
-        return f"It is a {guess.label}"
+        return f"I read {guess.label}"
     second = int(guess.probabilities.argsort()[-2])
-    return f"Not sure: a {guess.label}, or else a {second}"
+    return f"Not sure: {guess.label}, or else {second}"
 
 
 def read(upload) -> Guess:

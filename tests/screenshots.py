@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
                 )
                 page.goto(address)
                 upload(page, shown)
-                page.get_by_role("radio", name="No").click(timeout=60_000)
+                page.get_by_role("radio", name="No").click(timeout=90_000)
                 page.get_by_role("button", name="Store the correction").wait_for()
                 page.wait_for_timeout(1_500)  # ms, until the chart stands still
                 page.mouse.click(5, 5)

@@ -53,10 +53,10 @@ EPOCHS = 4
 BATCH = 64  # rows a step: a few hundred rows still make enough steps
 LEARNING_RATE = 4e-4
 REPLAY_ROWS = 1_200  # a run: enough to hold old digits, few enough for seconds
-CORRECTIONS_SHARE = 0.25  # of the rows of an epoch; more and old digits are forgotten
+CORRECTIONS_SHARE = 0.2  # of the rows of an epoch; more and old digits are forgotten
 MAX_CORRECTIONS = 1_500  # a run, drawn at random beyond that: bounds time and memory
 TEACHER_SHARE = 0.5  # of a replay row's target: the current network's answer; the rest its label
-STEPS = (1.0, 0.7, 0.4, 0.2)  # of the way from the current weights to the trained ones
+STEPS = (1.0, 0.85, 0.75, 0.65, 0.55, 0.45, 0.3, 0.15)  # of the way to the trained weights
 
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)

@@ -3,7 +3,8 @@
     python benchmarks/learning.py [--corrections 20 100]
 
 The corrections are digits in a style that MNIST lacks (slashed zeros, crossed sevens, ones with
-flag and base) which the network in service gets wrong; "unseen" are other digits of that style.
+flag and base) which the network in service gets wrong; "unseen" are such digits drawn anew, some
+of them, with other strokes, on digits that a correction was drawn on too.
 Each run is the real `finetuning.py` on a fresh root, a process of its own; takes minutes.
 """
 

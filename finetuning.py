@@ -195,7 +195,7 @@ def start(options: argparse.Namespace) -> int:
 def learn(
     options: argparse.Namespace,
     corrections: list[feedback.Correction],
-    progress: Callable[[str, float], None],
+    progress: Progress,
 ) -> Verdict:
     """Train on the corrections, judge the candidate, publish it if the gate allows."""
     began = time.monotonic()

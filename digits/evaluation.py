@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -41,10 +42,10 @@ def first_of_each_digit(labels: np.ndarray, count: int = ROWS_PER_DIGIT) -> np.n
     return (seen < count).to_numpy()
 
 
-def write_rows(path: str | Path, digits: np.ndarray, labels: np.ndarray) -> None:
+def write_rows(file: str | Path | TextIO, digits: np.ndarray, labels: np.ndarray) -> None:
     """Write digits, uint8 (n, 28, 28), and labels, int (n,), in Kaggle's layout."""
     table = np.column_stack([labels, digits.reshape(len(digits), PIXELS)])
-    pd.DataFrame(table, columns=COLUMNS).to_csv(path, index=False)
+    pd.DataFrame(table, columns=COLUMNS).to_csv(file, index=False)
 
 
 def read_rows(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,17 +1,17 @@
 """The store of corrections: `incorrect_images/` and `incorrect_predictions.csv`.
 
 The only module that knows how corrections are kept. A picture is written and synced before the
-row that names it, under a lock, so no row ever names a missing image and no answer is lost. The
-CSV may have only the three columns of the original project; further columns are kept as they are.
+row that names it, under a lock, so no row ever names a missing image and no answer is lost. What
+is removed only gets a mark and can be restored. The CSV may have only the three columns of the
+original project; further columns, and rows that cannot be read, are kept as they are.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import io
-import math
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,49 +20,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from digits import files
+from digits import corrections, files, tables
+from digits.corrections import FOLDER, TABLE, Correction, StoreError, image_name
 
-TABLE = "incorrect_predictions.csv"
-FOLDER = "incorrect_images"
-COLUMNS = [
-    "Predicted_Label",
-    "Actual_Label",
-    "Image_Path",
-    "Confidence",  # the guess' probability, 0 to 1
-    "Model_Version",
-    "Added",  # ISO 8601, UTC
-    "Answers",  # how often people gave this same answer
-]
-REQUIRED = COLUMNS[:3]
 LOCK_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
 SAME_ANSWER = 60  # s within which the same answer again is a double click, not a second opinion
-
-
-class StoreError(RuntimeError):
-    """The store cannot be read or written; the message is fit for the page."""
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A picture whose guess was wrong, with the guess and the actual label.
-
-    image: the PNG's path, relative to the root. predicted, actual: 0 to 9.
-    confidence: the guess' probability or None. version: of the network that guessed, or "".
-    added: ISO 8601, or "". answers: how often this same answer was given.
-    """
-
-    predicted: int
-    actual: int
-    image: str
-    confidence: float | None = None
-    version: str = ""
-    added: str = ""
-    answers: int = 1
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What makes it another correction: the picture and its label."""
-        return self.image, self.actual
+MAX_PICTURES = 20_000  # more than a class draws in years; the page still lists them in a moment
+MAX_BYTES = 2 * 2**30  # of all pictures: what a small server can spare, 100 KB for each
+COUNT_AGE = 60  # s for which a count of the folder holds: counting takes longer than adding
 
 
 def add(
@@ -80,59 +45,98 @@ def add(
     for the same picture replaces the earlier one.
 
     picture: as the person saw it. predicted, actual: 0 to 9; confidence: 0 to 1.
-    Raises ValueError for a label out of range, StoreError when the disk refuses.
+    Raises ValueError for a label out of range, StoreError when the store is full or the disk
+    refuses.
     """
-    for name, label in (("predicted", predicted), ("actual", actual)):
-        if label not in range(10):
-            raise ValueError(f"The {name} label is {label!r}; a digit from 0 to 9 is expected.")
+    _check("predicted", predicted)
+    _check("actual", actual)
     root = Path(root)
     new = Correction(
         int(predicted),
         int(actual),
-        f"{FOLDER}/incorrect_image_{_content_hash(picture)}.png",
+        image_name(picture),
         None if confidence is None else float(confidence),
         version,
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    with _locked(root):
+    png = _png(picture)
+    with locked(root):
         if (root / new.image).exists():
             return _revise(root, new)
-        (root / FOLDER).mkdir(exist_ok=True)
-        files.write(root / new.image, _png(picture))
-        _append(root, new)
+        _keep(root, new, png)
     return new
 
 
+def adopt(root: str | Path, picture: Image.Image, correction: Correction) -> bool:
+    """Store a correction of another store with all it says, but its image's name; return whether.
+
+    A picture that is stored here already, removed or not, stays as it is. Raises StoreError.
+    """
+    root = Path(root)
+    new = replace(correction, image=image_name(picture))
+    png = _png(picture)
+    with locked(root):
+        if (root / new.image).exists() and corrections.find(root, new.image)[1]:
+            return False
+        _keep(root, new, png)
+    return True
+
+
+def undo(root: str | Path, added: Correction) -> Correction:
+    """Take back what `add` returned; return what is stored now, removed or as it was before."""
+    if added.earlier is None:
+        return remove(root, added)
+    return _change(root, added, lambda stored: added.earlier)
+
+
+def confirm(root: str | Path, correction: Correction) -> Correction:
+    """Count one more answer for a correction's label, as a second look does; return it."""
+    return _change(root, correction, lambda stored: replace(stored, answers=stored.answers + 1))
+
+
+def relabel(root: str | Path, correction: Correction, actual: int) -> Correction:
+    """Give a correction another label, 0 to 9, with one answer; return it."""
+    _check("actual", actual)
+    if actual == correction.actual:
+        return correction
+    return _change(root, correction, lambda stored: replace(stored, actual=actual, answers=1))
+
+
+def remove(root: str | Path, correction: Correction) -> Correction:
+    """Put a correction out of use; return it. Its row and its picture stay, for `restore`."""
+    return _change(root, correction, lambda stored: replace(stored, removed=True))
+
+
+def restore(root: str | Path, correction: Correction) -> Correction:
+    """Put a removed correction back in use; return it."""
+    return _change(root, correction, lambda stored: replace(stored, removed=False))
+
+
 def load(root: str | Path) -> tuple[list[Correction], list[str]]:
-    """Return the corrections, oldest first, and a warning for each row that was skipped.
+    """Return the corrections in use, oldest first, and a warning for each row that was skipped.
 
     A row is skipped when its labels are no digits or its image is missing: the warning names it.
     Raises StoreError when the table is there but is no such table.
     """
-    root = Path(root)
-    corrections, warnings = {}, []
-    for number, row in enumerate(_read_rows(root / TABLE), start=2):
-        try:
-            correction = _parse(root, row)
-        except ValueError as error:
-            warnings.append(f"{TABLE} line {number} skipped: {error}.")
-        else:
-            # The last answer for a picture wins, should the table hold several.
-            corrections.pop(correction.image, None)
-            corrections[correction.image] = correction
-    return list(corrections.values()), warnings
+    stored, warnings = _load(Path(root))
+    return [one for one in stored if not one.removed], warnings
+
+
+def removed(root: str | Path) -> list[Correction]:
+    """Return the corrections that were removed and can be restored, oldest first."""
+    return [one for one in _load(Path(root))[0] if one.removed]
 
 
 def sweep(root: str | Path) -> None:
     """Remove half-written files that a killed process left in the store."""
     root = Path(root)
     if (root / FOLDER).is_dir():
-        with _locked(root):
+        with locked(root):
             files.sweep(root / FOLDER)
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
     """Hold the store's lock; turn what the disk refuses into StoreError."""
     try:
         with FileLock(root / f"{TABLE}.lock", timeout=LOCK_WAIT):
@@ -148,126 +152,127 @@ def _locked(root: Path) -> Iterator[None]:
         ) from error
 
 
+def _check(name: str, label: int) -> None:
+    """Raise ValueError unless the label is a digit."""
+    if label not in range(10):
+        raise ValueError(f"The {name} label is {label!r}; a digit from 0 to 9 is expected.")
+
+
+def _load(root: Path) -> tuple[list[Correction], list[str]]:
+    """Return all corrections, removed ones too, and the warnings."""
+    latest, warnings = {}, []
+    for line, found in corrections.read(root):
+        if isinstance(found, ValueError):
+            warnings.append(f"{TABLE} line {line} skipped: {found}.")
+        else:
+            # The last answer for a picture wins, should the table hold several.
+            latest.pop(found.image, None)
+            latest[found.image] = found
+    return list(latest.values()), warnings
+
+
 def _revise(root: Path, new: Correction) -> Correction:
     """Keep a further answer for a picture that is stored already; return what is kept."""
-    rows = _read_rows(root / TABLE)
-    places = [i for i, row in enumerate(rows) if row["Image_Path"] == new.image]
-    if not places:  # the image was written, but its writer was killed before the row
-        _append(root, new)
+    table, row, old = corrections.find(root, new.image)
+    if row is None:  # the image was written, but its writer was killed before the row
+        _append(root, new, _ready_header(root))
         return new
-    try:
-        old = _parse(root, rows[places[-1]])
-    except ValueError:  # a row spoilt by hand: the new answer mends it
-        old = None
-    if old and old.actual == new.actual:
-        if not old.added or _seconds_between(old.added, new.added) < SAME_ANSWER:
+    if old and old.actual == new.actual and not old.removed:
+        if _seconds_between(old.added, new.added) < SAME_ANSWER:
             return old
         new = replace(old, added=new.added, answers=old.answers + 1)
-    kept = [row for i, row in enumerate(rows) if i not in places[:-1]]
-    kept[kept.index(rows[places[-1]])] = rows[places[-1]] | _cells(new)
-    _rewrite(root, kept)
-    return new
+    _put(root, table, row, new)
+    return replace(new, earlier=old)
 
 
-def _append(root: Path, correction: Correction) -> None:
-    """Add the correction's row; a table without our further columns gets them first."""
-    header = _header(root / TABLE)
-    if any(name not in header for name in COLUMNS):
-        _rewrite(root, _read_rows(root / TABLE))
-        header = _header(root / TABLE)
-    cells = _cells(correction)
-    files.append_line(root / TABLE, _line([cells.get(name, "") for name in header]))
+def _change(
+    root: str | Path, correction: Correction, change: Callable[[Correction], Correction]
+) -> Correction:
+    """Store what `change` makes of a correction as it is stored now; return that."""
+    root = Path(root)
+    with locked(root):
+        table, row, stored = corrections.find(root, correction.image)
+        if stored is None or stored.actual != correction.actual:
+            raise StoreError(
+                f"{correction.image} is no longer stored as a {correction.actual}: someone changed "
+                "it meanwhile. Load the page anew and look again."
+            )
+        changed = change(stored)
+        _put(root, table, row, changed)
+    return changed
 
 
-def _rewrite(root: Path, rows: list[dict[str, str]]) -> None:
-    """Replace the table in one step: our columns first, columns of others after them."""
-    others = [name for name in _header(root / TABLE) if name not in COLUMNS]
-    header = COLUMNS + others
-    lines = [_line(header), *(_line([row.get(name) or "" for name in header]) for row in rows)]
-    files.write(root / TABLE, "".join(line + "\n" for line in lines).encode())
+def _keep(root: Path, correction: Correction, png: bytes) -> None:
+    """Write the picture, then its row. Raises StoreError when the store is full."""
+    _make_sure_of_room(root, len(png))
+    header = _ready_header(root)
+    (root / FOLDER).mkdir(exist_ok=True)
+    files.write(root / correction.image, png)
+    _append(root, correction, header)
 
 
-def _header(path: Path) -> list[str]:
-    """Return the table's column names, none when it does not exist or is empty."""
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(stream), [])
+@dataclass
+class _Count:
+    """How many pictures a folder holds, how many bytes they have, and when that was counted."""
+
+    pictures: int
+    bytes: int
+    at: float
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the table's rows as they stand; BOM, CRLF and further columns are no obstacle."""
-    if not path.exists() or path.stat().st_size == 0:
-        return []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, restval="")
-            rows = [{k: v for k, v in row.items() if k is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"{path} cannot be read ({error}): mend or move it.") from error
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
-    if missing:
+_counts: dict[Path, _Count] = {}  # by root; changed under the store's lock
+
+
+def _make_sure_of_room(root: Path, size: int) -> None:
+    """Count one more picture of `size` bytes. Raises StoreError when it has no room."""
+    count = _counts.get(root)
+    if count is None or time.monotonic() - count.at > COUNT_AGE or _is_full(count, size):
+        count = _counts[root] = _counted(root)
+    if _is_full(count, size):
         raise StoreError(
-            f"{path} lacks the column {missing[0]}: its first line must begin with "
-            f"{','.join(REQUIRED)}."
+            f"The store is full ({count.pictures:,} pictures, {count.bytes / 2**20:,.0f} MB): your "
+            f"answer was not kept; its owner may export and empty {FOLDER}."
         )
-    return rows
+    count.pictures += 1
+    count.bytes += size
 
 
-def _parse(root: Path, row: dict[str, str]) -> Correction:
-    """Return the correction that a row holds; raise ValueError with what is wrong with it."""
-    labels = [row["Predicted_Label"].strip(), row["Actual_Label"].strip()]
-    for name, text in zip(REQUIRED, labels, strict=False):
-        if text not in set("0123456789"):
-            raise ValueError(f"{name} is {text!r}, not a digit from 0 to 9")
-    image = row["Image_Path"].strip()
-    if not image or not _is_file(root / image):
-        # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
-        beside = f"{FOLDER}/{Path(image.replace(chr(92), '/')).name}"
-        if not image or not _is_file(root / beside):
-            raise ValueError(f"its image {image or '(none)'} is missing")
-        image = beside
-    return Correction(
-        int(labels[0]),
-        int(labels[1]),
-        image,
-        _number(row.get("Confidence")),
-        row.get("Model_Version") or "",
-        row.get("Added") or "",
-        int(_number(row.get("Answers")) or 1),
-    )
+def _is_full(count: _Count, size: int) -> bool:
+    """Return whether one more picture of `size` bytes is too much."""
+    return count.pictures >= MAX_PICTURES or count.bytes + size > MAX_BYTES
 
 
-def _is_file(path: Path) -> bool:
-    """Return whether path is a file; a name that no disk can hold is none."""
-    try:
-        return path.is_file()
-    except OSError:  # longer than names may be: cells run together by a stray quotation mark
-        return False
+def _counted(root: Path) -> _Count:
+    """Return what the folder of images holds now."""
+    if not (root / FOLDER).is_dir():
+        return _Count(0, 0, time.monotonic())
+    with os.scandir(root / FOLDER) as entries:
+        sizes = [entry.stat().st_size for entry in entries]
+    return _Count(len(sizes), sum(sizes), time.monotonic())
 
 
-def _number(text: str | None) -> float | None:
-    """Return the finite number a cell holds, or None."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _ready_header(root: Path) -> list[str]:
+    """Return the table's column names; a table without our further columns gets them first."""
+    header = tables.read_header(root / TABLE)
+    if all(name in header for name in corrections.COLUMNS):
+        return header
+    table = corrections.with_our_columns(corrections.read_table(root))
+    tables.write(root / TABLE, table)
+    return table.header
 
 
-def _cells(correction: Correction) -> dict[str, str]:
-    """Return the correction as the cells of its row."""
-    confidence = "" if correction.confidence is None else f"{correction.confidence:.4f}"
-    values = [correction.predicted, correction.actual, correction.image, confidence]
-    values += [correction.version, correction.added, correction.answers]
-    return dict(zip(COLUMNS, map(str, values), strict=True))
+def _append(root: Path, correction: Correction, header: list[str]) -> None:
+    """Add the correction's row."""
+    cells = corrections.to_cells(correction)
+    files.append_line(root / TABLE, tables.line([cells.get(name, "") for name in header]))
 
 
-def _line(cells: list[str]) -> str:
-    """Return cells as one line of CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+def _put(root: Path, table: tables.Table, row: tables.Row, correction: Correction) -> None:
+    """Write the table with the correction in the place of a row's."""
+    table = corrections.with_our_columns(table)
+    cells = row.cells | corrections.to_cells(correction)
+    row.text = tables.line([cells.get(name, "") for name in table.header])
+    tables.write(root / TABLE, table)
 
 
 def _seconds_between(earlier: str, later: str) -> float:
@@ -277,12 +282,6 @@ def _seconds_between(earlier: str, later: str) -> float:
     except (ValueError, TypeError):
         return float("inf")
     return gap.total_seconds()
-
-
-def _content_hash(picture: Image.Image) -> str:
-    """Return 16 hex digits that name the picture by what it shows."""
-    shape = f"{picture.mode} {picture.size}".encode()
-    return hashlib.sha256(shape + picture.tobytes()).hexdigest()[:16]
 
 
 def _png(picture: Image.Image) -> bytes:

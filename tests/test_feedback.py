@@ -1,4 +1,4 @@
-"""The store of corrections: `add`, `load`, `sweep`."""
+"""The store of corrections: adding, changing, removing, restoring, loading."""
 
 import csv
 import multiprocessing
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import feedback
+from digits import corrections, feedback
 
 OLD_HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
 
@@ -143,6 +143,133 @@ def test_sweep_half_written_image_goes_and_corrections_stay(tmp_path):
     assert len(images(tmp_path)) == 1
 
 
+# A second look
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A root with three corrections, each guessed 1 and labelled 7, in an old store with notes."""
+    header = OLD_HEADER.replace("\n", ",Note\n")
+    old_store(tmp_path, header + "".join(f"{old_line(i)},=note {i}\n" for i in range(3)), count=3)
+    return tmp_path
+
+
+def test_confirm_correction_has_one_more_answer(three):
+    second = feedback.load(three)[0][1]
+    confirmed = feedback.confirm(three, second)
+    assert (confirmed.answers, confirmed.key) == (2, second.key)
+    assert feedback.load(three)[0][1] == confirmed
+
+
+def test_relabel_correction_changes_its_label_alone(three):
+    before = feedback.load(three)[0]
+    changed = feedback.relabel(three, feedback.confirm(three, before[1]), 4)
+    assert (changed.actual, changed.answers, changed.image) == (4, 1, before[1].image)
+    assert feedback.load(three) == ([before[0], changed, before[2]], [])
+
+
+@pytest.mark.parametrize("label", [10, -1, None, "4"])
+def test_relabel_no_digit_is_refused_and_nothing_written(label, three):
+    before = (three / feedback.TABLE).read_bytes()
+    with pytest.raises(ValueError, match="a digit from 0 to 9"):
+        feedback.relabel(three, feedback.load(three)[0][1], label)
+    assert (three / feedback.TABLE).read_bytes() == before
+
+
+def test_remove_then_restore_gives_the_store_as_it_was(three):
+    before = feedback.load(three)[0]
+    gone = feedback.remove(three, before[1])
+    assert feedback.load(three)[0] == [before[0], before[2]]
+    assert feedback.removed(three) == [gone]
+    assert len(images(three)) == 3
+    assert feedback.restore(three, gone) == before[1]
+    assert (feedback.load(three)[0], feedback.removed(three)) == (before, [])
+
+
+def test_change_any_row_keeps_foreign_columns_and_other_rows_to_the_letter(three):
+    with open(three / feedback.TABLE, "ab") as stream:
+        stream.write(b'spoilt,"by hand\n1,7,gone.png,\xe9t\xe9\n')
+    before = (three / feedback.TABLE).read_bytes().splitlines()
+    feedback.remove(three, feedback.load(three)[0][1])
+    after = (three / feedback.TABLE).read_bytes().splitlines()
+    assert after[0].startswith(before[0])
+    assert after[2].startswith(before[2])
+    assert after[1:2] + after[3:] == before[1:2] + before[3:]
+    assert table_notes(three)[:3] == ["=note 0", "=note 1", "=note 2"]
+
+
+def table_notes(root):
+    """The foreign column's cells."""
+    with open(root / feedback.TABLE, encoding="latin-1", newline="") as stream:
+        return [row["Note"] for row in csv.DictReader(stream)]
+
+
+@pytest.mark.parametrize("name", ["confirm", "remove", "restore", "relabel"])
+def test_change_what_someone_changed_meanwhile_is_refused(name, three):
+    seen = feedback.load(three)[0][1]
+    feedback.relabel(three, seen, 4)
+    before = (three / feedback.TABLE).read_bytes()
+    with pytest.raises(feedback.StoreError, match="no longer stored as a 7"):
+        getattr(feedback, name)(three, seen, *([5] if name == "relabel" else []))
+    assert (three / feedback.TABLE).read_bytes() == before
+
+
+def test_add_a_removed_picture_again_puts_it_back_with_the_new_answer(tmp_path):
+    feedback.remove(tmp_path, feedback.add(tmp_path, picture(), 1, 7))
+    again = feedback.add(tmp_path, picture(), 2, 7)
+    assert feedback.load(tmp_path)[0] == [again]
+    assert (again.predicted, again.answers) == (2, 1)
+    assert len(table(tmp_path)) == len(images(tmp_path)) == 1
+
+
+# Taking back
+
+
+def test_undo_first_answer_removes_it(tmp_path):
+    gone = feedback.undo(tmp_path, feedback.add(tmp_path, picture(), 1, 7))
+    assert (feedback.load(tmp_path)[0], feedback.removed(tmp_path)) == ([], [gone])
+
+
+@pytest.mark.parametrize("actual", [7, 9])
+def test_undo_further_answer_brings_the_earlier_back(actual, two_minutes_ago):
+    before = feedback.load(two_minutes_ago)
+    feedback.undo(two_minutes_ago, feedback.add(two_minutes_ago, picture(), 1, actual))
+    assert feedback.load(two_minutes_ago) == before
+
+
+def test_undo_answer_for_a_removed_picture_removes_it_again(tmp_path):
+    gone = feedback.remove(tmp_path, feedback.add(tmp_path, picture(), 1, 7))
+    feedback.undo(tmp_path, feedback.add(tmp_path, picture(), 1, 9))
+    assert (feedback.load(tmp_path)[0], feedback.removed(tmp_path)) == ([], [gone])
+
+
+# Bounds
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_PICTURES", 2), ("MAX_BYTES", 700)])
+def test_add_to_a_full_store_is_refused_and_nothing_written(bound, value, monkeypatch, tmp_path):
+    monkeypatch.setattr(feedback, bound, value)
+    for seed in range(2):  # of some 270 bytes each
+        feedback.add(tmp_path, picture(seed), 1, 7)
+    with pytest.raises(feedback.StoreError, match="The store is full"):
+        feedback.add(tmp_path, picture(2), 1, 7)
+    assert len(table(tmp_path)) == len(images(tmp_path)) == 2
+    assert feedback.add(tmp_path, picture(1), 1, 8).actual == 8  # what is stored can change
+
+
+def test_add_after_a_full_store_was_emptied_is_stored(monkeypatch, tmp_path):
+    monkeypatch.setattr(feedback, "MAX_PICTURES", 1)
+    first = feedback.add(tmp_path, picture(0), 1, 7)
+    (tmp_path / first.image).unlink()
+    assert feedback.add(tmp_path, picture(1), 1, 8)
+
+
+@pytest.mark.parametrize("version", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_add_text_that_spreadsheets_compute_is_stored_as_text(version, tmp_path):
+    feedback.add(tmp_path, picture(), 1, 7, version=version)
+    assert table(tmp_path)[0]["Model_Version"] == f"'{version}"
+
+
 # Tables made elsewhere
 
 
@@ -156,7 +283,7 @@ def test_add_to_a_three_column_store_upgrades_it_and_loses_nothing(mark, end, cl
     feedback.add(tmp_path, picture(), 2, 5)
     assert labels(tmp_path) == [(1, 7), (3, 8), (2, 5)]
     assert feedback.load(tmp_path)[1] == []
-    assert list(table(tmp_path)[0]) == feedback.COLUMNS
+    assert list(table(tmp_path)[0]) == corrections.COLUMNS
 
 
 def test_add_to_a_table_with_foreign_columns_keeps_them(tmp_path):
@@ -226,10 +353,34 @@ def test_load_path_of_another_machine_finds_the_image_by_its_name(path, tmp_path
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "many", ""])
 def test_load_odd_cell_in_a_further_column_keeps_the_row(cell, tmp_path):
-    header = ",".join(feedback.COLUMNS) + "\n"
+    header = ",".join(corrections.COLUMNS) + "\n"
     old_store(tmp_path, f"{header}{old_line(0)},{cell},v1,,{cell}\n")
     (correction,), warnings = feedback.load(tmp_path)
     assert (correction.confidence, correction.answers, warnings) == (None, 1, [])
+
+
+def test_add_a_picture_that_an_absolute_path_names_stores_no_second_row(tmp_path):
+    added = feedback.add(tmp_path, picture(), 1, 7)
+    path = tmp_path / feedback.TABLE
+    path.write_text(path.read_text().replace(added.image, str(tmp_path / added.image)))
+    assert feedback.load(tmp_path) == ([added], [])
+    feedback.add(tmp_path, picture(), 1, 9)
+    assert (len(table(tmp_path)), labels(tmp_path)) == (1, [(1, 9)])
+
+
+@pytest.mark.parametrize("spoilt", ['1,"7,', '1,7,"', '1,7,""', '"1,7,'])
+def test_load_stray_quotation_mark_costs_its_own_row_at_most(spoilt, tmp_path):
+    added = [feedback.add(tmp_path, picture(seed), 1, 7) for seed in range(6)]
+    lines = (tmp_path / feedback.TABLE).read_text().splitlines()
+    for number in (2, 5):
+        lines[number] = lines[number].replace("1,7,", spoilt, 1)
+    (tmp_path / feedback.TABLE).write_text("\n".join(lines))
+    assert feedback.load(tmp_path) == (added, [])  # their images are found: not even these are lost
+
+
+def test_load_bytes_that_are_no_utf_8_cost_no_row(tmp_path):
+    old_store(tmp_path, (OLD_HEADER + f"{old_line(0)},caf\xe9\n{old_line(1)}\n").encode("latin-1"))
+    assert labels(tmp_path) == [(1, 7), (1, 7)]
 
 
 def test_load_two_rows_for_a_picture_gives_the_last(tmp_path):
@@ -237,9 +388,9 @@ def test_load_two_rows_for_a_picture_gives_the_last(tmp_path):
     assert labels(tmp_path) == [(1, 9)]
 
 
-@pytest.mark.parametrize("lacking", feedback.REQUIRED)
+@pytest.mark.parametrize("lacking", corrections.REQUIRED)
 def test_load_table_without_a_required_column_names_it(lacking, tmp_path):
-    header = ",".join(name for name in feedback.COLUMNS if name != lacking)
+    header = ",".join(name for name in corrections.COLUMNS if name != lacking)
     (tmp_path / feedback.TABLE).write_text(f"{header}\n1,7\n")
     with pytest.raises(feedback.StoreError, match=lacking):
         feedback.load(tmp_path)

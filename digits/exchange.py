@@ -1,0 +1,203 @@
+"""Corrections on their way between servers: a zip of their pictures, their table, and their rows.
+
+The zip holds `incorrect_predictions.csv`, the pictures it names, and `rows.csv`: the same as
+digits in `train.csv`'s layout. What comes in is a stranger's: it is bounded, each picture goes
+through `images.open_picture`, and no name or text of it is kept.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from digits import corrections, evaluation, feedback, images, tables
+from digits.corrections import TABLE, Correction, StoreError
+
+ROWS = "rows.csv"
+SKIPPED = "skipped.txt"  # in the zip if something was: what, and why
+MAX_EXPORT = 200 * 2**20  # bytes of pictures; a download is built and kept in memory
+MAX_IMPORT = 500 * 2**20  # bytes unpacked in all: what a bomb may make this machine do
+MAX_TABLE = 20 * 2**20  # bytes; a full store's table has 3 MB
+NAMED = 3  # skipped rows that the sentence on an import names
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA may ask for gigabytes of memory
+# What zipfile raises for damaged, encrypted and cut archives, beyond its own error.
+DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+OWN_NAME = re.compile(r"incorrect_image_[0-9a-f]{16}\.png")
+VERSION = re.compile(r"v\d{1,6}-[0-9a-f]{8}")
+
+
+def export(root: str | Path) -> bytes:
+    """Return the corrections in use as a zip.
+
+    Adding may go on meanwhile: pictures never change. Raises StoreError when they are too many for
+    a download, or cannot be read.
+    """
+    try:
+        return _pack(Path(root))
+    except OSError as error:
+        raise StoreError(f"The store cannot be read ({error}): mend it and try again.") from error
+
+
+def import_zip(root: str | Path, file: BinaryIO) -> str:
+    """Store what an exported zip holds and is not here yet; return a sentence on what was done.
+
+    file: a binary file object. Pictures count as the same by what they show. Raises StoreError
+    when it is no such zip, or the store cannot take more; what was imported by then stays.
+    """
+    root = Path(root)
+    known = _contents_of_foreign_names(root)
+    stored, present, skipped = 0, 0, []
+    for line, found in _unpack(file):
+        if isinstance(found, ValueError):
+            skipped.append(f"line {line}: {found}")
+            continue
+        picture, correction = found
+        try:
+            new = corrections.image_name(picture) not in known
+            new = new and feedback.adopt(root, picture, correction)
+        except StoreError as error:
+            raise StoreError(f"{_sentence(stored, present, skipped)} Then: {error}") from error
+        stored, present = stored + new, present + (not new)
+    return _sentence(stored, present, skipped)
+
+
+def _pack(root: Path) -> bytes:
+    """Return the corrections in use as a zip. Raises StoreError and OSError."""
+    stored, skipped = feedback.load(root)
+    size = sum((root / one.image).stat().st_size for one in stored)
+    if size > MAX_EXPORT:
+        raise StoreError(
+            f"The pictures have {size / 2**20:,.0f} MB, more than the {MAX_EXPORT // 2**20} MB of "
+            f"a download: copy {TABLE} and {corrections.FOLDER} themselves."
+        )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        for one in stored:
+            out.write(root / one.image, _name_in_zip(one))
+        out.writestr(TABLE, _table(stored), zipfile.ZIP_DEFLATED)
+        rows, unread = _rows(root, stored)
+        out.writestr(ROWS, rows, zipfile.ZIP_DEFLATED)
+        if skipped or unread:
+            out.writestr(SKIPPED, "\n".join(skipped + unread) + "\n")
+    return archive.getvalue()
+
+
+def _name_in_zip(correction: Correction) -> str:
+    """Return where the zip holds the correction's picture."""
+    return f"{corrections.FOLDER}/{Path(correction.image).name}"
+
+
+def _table(stored: list[Correction]) -> str:
+    """Return the corrections as a table that names the zip's pictures."""
+    rows = [corrections.to_cells(replace(one, image=_name_in_zip(one))) for one in stored]
+    lines = [corrections.COLUMNS, *(list(row.values()) for row in rows)]
+    return "".join(f"{tables.line(line)}\n" for line in lines)
+
+
+def _rows(root: Path, stored: list[Correction]) -> tuple[str, list[str]]:
+    """Return the corrections in `train.csv`'s layout, and a warning for each that has no digit."""
+    digits, labels, unread = [], [], []
+    for one in stored:
+        try:
+            digits.append(images.read_digit(images.open_picture(root / one.image)))
+        except (images.ImageError, OSError) as error:
+            unread.append(f"{one.image} is not in {ROWS}: {error}")
+        else:
+            labels.append(one.actual)
+    text = io.StringIO()
+    evaluation.write_rows(text, np.array(digits, np.uint8), np.array(labels, np.int64))
+    return text.getvalue(), unread
+
+
+def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
+    """Yield each row's line number with its picture and correction, or with what is wrong."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = {Path(info.filename).name: info for info in archive.infolist()}
+            if TABLE not in entries:
+                raise ValueError(f"it holds no {TABLE}")
+            table = tables.parse(_read(archive, entries[TABLE], MAX_TABLE), corrections.has_labels)
+            missing = [name for name in corrections.REQUIRED if name not in table.header]
+            if missing:
+                raise ValueError(f"its {TABLE} lacks the column {missing[0]}")
+            yield from _pictures(archive, entries, table)
+    except DAMAGED as error:
+        raise StoreError(
+            f"This file cannot be imported ({error}): please give a zip that this page exported."
+        ) from error
+
+
+def _pictures(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], table: tables.Table
+) -> Iterator[tuple[int, tuple | ValueError]]:
+    """Yield what `_unpack` does, for the rows of the zip's table."""
+    left = MAX_IMPORT
+
+    def find_image(cell: str) -> str:
+        name = cell.strip().replace("\\", "/").rpartition("/")[2]
+        if name not in entries:
+            raise ValueError("its image is not in the zip")
+        return name
+
+    for row in table.rows:
+        try:
+            correction = corrections.parse(row.cells, find_image)
+            data = _read(archive, entries[correction.image], min(images.MAX_BYTES, left))
+            left -= len(data)
+            picture = images.open_picture(io.BytesIO(data))
+        except DAMAGED as error:
+            yield row.number, ValueError(str(error))
+        else:
+            yield row.number, (picture, _without_foreign_text(correction))
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """Return a member's content. Raises ValueError beyond `limit` bytes, and others of DAMAGED."""
+    if info.compress_type not in METHODS:
+        raise ValueError("it is packed in a way that is not read here")
+    with archive.open(info) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"it unpacks to more than {limit // 2**20} MB")
+    return data
+
+
+def _without_foreign_text(correction: Correction) -> Correction:
+    """Return the correction with its version and time only where they are such."""
+    try:
+        added = datetime.fromisoformat(correction.added).isoformat(timespec="seconds")
+    except ValueError:
+        added = ""
+    version = correction.version if VERSION.fullmatch(correction.version) else ""
+    return replace(correction, version=version, added=added)
+
+
+def _contents_of_foreign_names(root: Path) -> set[str]:
+    """Return what `image_name` gives for stored pictures that are named in another way."""
+    stored = feedback.load(root)[0] + feedback.removed(root)
+    named_otherwise = [one for one in stored if not OWN_NAME.fullmatch(Path(one.image).name)]
+    names = set()
+    for one in named_otherwise:
+        try:
+            names.add(corrections.image_name(images.open_picture(root / one.image)))
+        except (images.ImageError, OSError):
+            continue  # a picture that cannot be read is no picture's twin
+    return names
+
+
+def _sentence(stored: int, present: int, skipped: list[str]) -> str:
+    """Return what an import did."""
+    said = f"Imported {stored} corrections; {present} were here already; {len(skipped)} skipped"
+    if not skipped:
+        return f"{said}."
+    more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+    return f"{said} ({'; '.join(skipped[:NAMED])}{more})."

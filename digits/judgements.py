@@ -1,0 +1,101 @@
+"""The log of judged guesses, `judgements.csv`: how often the page was right, by those who looked.
+
+A guess gets a line when it is shown and another each time somebody judges it. The last line of a
+guess counts, so a judgement can be changed, given twice, or taken back (`SHOWN` again).
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from digits import feedback, files, tables
+
+TABLE = "judgements.csv"
+FULL_TABLE = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
+COLUMNS = ["Guess_Id", "When", "Guess", "Confidence", "Model_Version", "Verdict"]
+SHOWN, RIGHT, WRONG, NO_DIGIT = VERDICTS = ("shown", "right", "wrong", "no digit")
+WINDOW = 2**20  # bytes read from the end: some 5,000 judged guesses, however long the log is
+MAX_BYTES = 100 * 2**20  # of one log, a million lines: nobody can fill the disk with guesses
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A guess that somebody sees: its id, the digit, its probability, the version that guessed."""
+
+    id: str
+    guess: int
+    confidence: float
+    version: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many guesses were shown, and what people said of those that they judged."""
+
+    shown: int
+    right: int
+    wrong: int
+    no_digit: int
+
+    @property
+    def judged(self) -> int:
+        """How many of the guesses shown were judged."""
+        return self.right + self.wrong + self.no_digit
+
+
+def shown(root: str | Path, guess: int, confidence: float, version: str) -> Shown:
+    """Log that a guess is shown; return what `judge` needs. Raises StoreError."""
+    one = Shown(uuid.uuid4().hex, guess, confidence, version)
+    judge(root, one, SHOWN)
+    return one
+
+
+def judge(root: str | Path, one: Shown, verdict: str) -> None:
+    """Log what somebody says of a guess: one of VERDICTS. Raises StoreError when the disk refuses.
+
+    A guess is `RIGHT`, `WRONG`, or of a picture with `NO_DIGIT`; `SHOWN` takes that back.
+    """
+    if verdict not in VERDICTS:
+        raise ValueError(f"The verdict is {verdict!r}; one of {', '.join(VERDICTS)} is expected.")
+    path = Path(root) / TABLE
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    version = tables.harmless(one.version)
+    cells = [one.id, when, str(one.guess), f"{one.confidence:.4f}", version, verdict]
+    with feedback.locked(Path(root)):
+        if path.exists() and path.stat().st_size > MAX_BYTES:
+            os.replace(path, path.with_name(FULL_TABLE))
+        if not path.exists():
+            files.append_line(path, tables.line(COLUMNS))
+        files.append_line(path, tables.line(cells))
+
+
+def live_accuracy(root: str | Path) -> Tally:
+    """Return the tally of the latest guesses, those in the log's last WINDOW bytes.
+
+    Lines that are damaged do not count.
+    """
+    latest = {}
+    for line in _last_lines(Path(root) / TABLE):
+        cells = line.split(",")
+        if len(cells) == len(COLUMNS) and cells[-1] in VERDICTS:
+            latest[cells[0]] = cells[-1]
+    verdicts = list(latest.values())
+    return Tally(len(verdicts), *(verdicts.count(verdict) for verdict in VERDICTS[1:]))
+
+
+def _last_lines(path: Path) -> list[str]:
+    """Return the whole lines in the file's last WINDOW bytes, none when it is missing."""
+    try:
+        with open(path, "rb") as stream:
+            start = max(stream.seek(0, os.SEEK_END) - WINDOW, 0)
+            stream.seek(start)
+            lines = stream.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise feedback.StoreError(f"{path} cannot be read ({error}): mend or move it.") from error
+    return lines[1:] if start else lines

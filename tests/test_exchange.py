@@ -1,0 +1,220 @@
+"""Corrections as a zip: `export` and `import_zip`, between servers and from strangers."""
+
+import csv
+import io
+import random
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import corrections, evaluation, exchange, feedback, images
+from tests.roots import styled_pictures
+
+HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Six pictures of digits with their labels."""
+    return [(picture, int(label)) for picture, label in styled_pictures(6)]
+
+
+@pytest.fixture
+def server(tmp_path, digits):
+    """A root that keeps the six as corrections, all in one place."""
+    root = tmp_path / "server"
+    root.mkdir()
+    for picture, label in digits:
+        feedback.add(root, picture, (label + 1) % 10, label, confidence=0.5, version="v1-0a1b2c3d")
+    return root
+
+
+@pytest.fixture
+def other(tmp_path):
+    """The empty root of another server."""
+    (tmp_path / "other").mkdir()
+    return tmp_path / "other"
+
+
+def zipped(**members):
+    """A zip of members by name; a dot is written as two underscores."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "."), data)
+    return io.BytesIO(file.getvalue())
+
+
+def one_row(name, data, row="1,7"):
+    """A zip of one correction whose row and member have this name."""
+    table = f"{HEADER}{row},{name}\n"
+    return zipped(incorrect_predictions__csv=table, **{name.replace(".", "__"): data})
+
+
+def png(seed=0):
+    """The bytes of a small picture."""
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (9, 7, 3), np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(server, other):
+    feedback.confirm(server, feedback.load(server)[0][0])
+    archive = exchange.export(server)
+    assert exchange.import_zip(other, io.BytesIO(archive)) == (
+        "Imported 6 corrections; 0 were here already; 0 skipped."
+    )
+    assert feedback.load(other) == feedback.load(server)
+    for root in (server, other):
+        assert exchange.import_zip(root, io.BytesIO(archive)).startswith(
+            "Imported 0 corrections; 6"
+        )
+    assert feedback.load(other) == feedback.load(server)
+
+
+def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, tmp_path):
+    removed = feedback.remove(server, feedback.load(server)[0][0])
+    with zipfile.ZipFile(io.BytesIO(exchange.export(server))) as archive:
+        archive.extractall(tmp_path)
+    kept = feedback.load(server)[0]
+    with open(tmp_path / corrections.TABLE, newline="") as stream:
+        assert [row["Image_Path"] for row in csv.DictReader(stream)] == [one.image for one in kept]
+    assert not (tmp_path / removed.image).exists()
+    assert all((tmp_path / c.image).read_bytes() == (server / c.image).read_bytes() for c in kept)
+    rows, labels = evaluation.read_rows(tmp_path / exchange.ROWS)
+    assert labels.tolist() == [label for _, label in digits[1:]]
+    expected = [images.read_digit(images.open_picture(server / one.image)) for one in kept]
+    assert np.array_equal(rows, expected)
+
+
+def test_export_empty_store_can_be_imported(server, other):
+    assert exchange.import_zip(server, io.BytesIO(exchange.export(other))).startswith("Imported 0")
+
+
+def test_export_names_what_it_leaves_out(server):
+    feedback.add(server, Image.new("RGB", (50, 50), "white"), 1, 7)  # no ink, so no row
+    with open(server / corrections.TABLE, "a") as stream:
+        stream.write("1,7,gone.png\n")
+    with zipfile.ZipFile(io.BytesIO(exchange.export(server))) as archive:
+        skipped = archive.read(exchange.SKIPPED).decode().splitlines()
+    assert "gone.png is missing" in skipped[0]
+    assert "not in rows.csv: No ink" in skipped[1]
+
+
+def test_export_too_large_for_a_download_says_what_to_copy(server, monkeypatch):
+    monkeypatch.setattr(exchange, "MAX_EXPORT", 1000)
+    with pytest.raises(feedback.StoreError, match=r"copy incorrect_predictions\.csv"):
+        exchange.export(server)
+
+
+def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(server, other):
+    shown = feedback.load(server)[0][0]
+    (other / corrections.FOLDER).mkdir()
+    old = other / corrections.FOLDER / "incorrect_image_0.png"
+    old.write_bytes((server / shown.image).read_bytes())
+    (other / corrections.TABLE).write_text(f"{HEADER}1,7,{old}\n")
+    said = exchange.import_zip(other, io.BytesIO(exchange.export(server)))
+    assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
+    assert len(feedback.load(other)[0]) == 6
+
+
+def test_import_zip_removed_here_stays_removed(server):
+    archive = exchange.export(server)
+    feedback.remove(server, feedback.load(server)[0][0])
+    assert "6 were here already" in exchange.import_zip(server, io.BytesIO(archive))
+    assert len(feedback.load(server)[0]) == 5
+
+
+# From a stranger
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/tmp/evil.png", "=evil.png", "evil.exe"])
+def test_import_zip_names_of_the_zip_are_never_kept(name, other):
+    exchange.import_zip(other, one_row(name, png()))
+    (kept,) = feedback.load(other)[0]
+    assert exchange.OWN_NAME.fullmatch(kept.image.removeprefix(f"{corrections.FOLDER}/"))
+    assert {path.name for path in other.parent.iterdir()} == {"other"}
+
+
+def test_import_zip_text_of_the_zip_is_never_kept(other):
+    header = ",".join([*corrections.COLUMNS, "Note"])
+    row = "1,7,a.png,0.5,=cmd(),=now(),2,,=1+1"
+    exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
+    (kept,) = feedback.load(other)[0]
+    assert (kept.version, kept.added, kept.confidence, kept.answers) == ("", "", 0.5, 2)
+    assert "=" not in (other / corrections.TABLE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "row", "fault"),
+    [
+        ("a.png", b"no picture", "1,7", "not a picture"),
+        ("a.png", png()[:200], "1,7", "damaged"),
+        ("a.png", b"\0" * (images.MAX_BYTES + 1), "1,7", "more than 10 MB"),
+        ("a.png", png(), "1,ten", "Actual_Label is 'ten'"),
+    ],
+)
+def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, other):
+    said = exchange.import_zip(other, one_row(name, data, row))
+    assert said.startswith("Imported 0 corrections; 0 were here already; 1 skipped (line 2: ")
+    assert fault in said
+    assert feedback.load(other) == ([], [])
+
+
+def test_import_zip_picture_outside_the_zip_is_not_read(server, other):
+    path = server / feedback.load(server)[0][0].image
+    said = exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
+    assert "its image is not in the zip" in said
+
+
+def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
+    monkeypatch.setattr(exchange, "MAX_IMPORT", 500)
+    names = [f"{i}.png" for i in range(5)]
+    table = HEADER + "".join(f"1,7,{name}\n" for name in names)
+    members = {name.replace(".", "__"): png(i) for i, name in enumerate(names)}
+    said = exchange.import_zip(other, zipped(incorrect_predictions__csv=table, **members))
+    assert said.startswith("Imported 1 corrections; 0 were here already; 4 skipped")
+    assert "and 1 more" in said
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        io.BytesIO(),
+        io.BytesIO(b"no zip"),
+        zipped(a__png=png()),
+        zipped(incorrect_predictions__csv="a,b\n1,2\n"),
+        zipped(incorrect_predictions__csv=b"\0" * (exchange.MAX_TABLE + 1)),
+    ],
+)
+def test_import_zip_no_export_is_refused_with_a_sentence(file, other):
+    with pytest.raises(feedback.StoreError, match="cannot be imported"):
+        exchange.import_zip(other, file)
+    assert list(other.iterdir()) == []
+
+
+def test_import_zip_damaged_archives_are_read_or_refused(server, other):
+    archive = exchange.export(server)
+    rng = random.Random(0)
+    for _ in range(60):
+        spoilt = bytearray(archive)
+        for _ in range(rng.choice([1, 30])):
+            spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
+        del spoilt[rng.randrange(len(spoilt) // 2, 2 * len(spoilt)) :]
+        with suppress(feedback.StoreError):
+            exchange.import_zip(other, io.BytesIO(spoilt))
+    stored, warnings = feedback.load(other)
+    assert warnings == []
+    for one in stored:
+        images.open_picture(other / one.image)
+
+
+def test_import_zip_into_a_full_store_says_what_was_imported(server, other, monkeypatch):
+    monkeypatch.setattr(feedback, "MAX_PICTURES", 2)
+    with pytest.raises(feedback.StoreError, match=r"Imported 2 corrections.* The store is full"):
+        exchange.import_zip(other, io.BytesIO(exchange.export(server)))
+    assert len(feedback.load(other)[0]) == 2

@@ -4,18 +4,23 @@
     python finetuning.py --dry-run    the same, but write nothing
     python finetuning.py --history    what was decided so far
     python finetuning.py --rollback v1    put an earlier version back
+    python finetuning.py --install-cron "0 2 * * *"    learn every night at two
+    python finetuning.py --check      whether all is well, and what to do if not
     python finetuning.py --help       every option
 
 Cron runs this, and so does the page's button: there is no other way to fine-tune. One line says
-what happened. Exit code 0: published, or nothing to do; 1: stopped, or the disk refused; 3:
-refused by the gate; 4: another run holds the lock; 5: the model, train.csv or the store cannot be
-used.
+what happened; cron's runs print it only when something is wrong, so that cron's mails mean
+something. Exit code 0: published, or nothing to do; 1: stopped, or the disk refused; 3: refused by
+the gate; 4: another run holds the lock; 5: the model, train.csv, the store or the schedule given
+cannot be used.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -28,13 +33,25 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from digits import evaluation, feedback, files, images, model, receipts, training, versions
+from digits import (
+    doctor,
+    evaluation,
+    feedback,
+    files,
+    images,
+    model,
+    receipts,
+    schedule,
+    training,
+    versions,
+)
 from digits.status import Status, read
 
 if TYPE_CHECKING:
@@ -42,11 +59,19 @@ if TYPE_CHECKING:
 
 DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
 
-UNUSABLE = (model.ModelError, evaluation.DataError, feedback.StoreError, versions.VersionError)
+UNUSABLE = (
+    model.ModelError,
+    evaluation.DataError,
+    feedback.StoreError,
+    versions.VersionError,
+    schedule.ScheduleError,
+)
 
 NO_STORE = "no corrections are stored"
-TRAIN = "train.csv"
-LOCK = "finetuning.lock"
+LOG = "finetuning.log"
+LOG_BYTES = 1_000_000  # about a thousand runs; then a new file begins ...
+LOG_FILES = 3  # ... and as many older ones stay
+PERSON = "command line"  # the trigger of a run that somebody waits for
 SCRATCH = ".run-"  # how the folder of a run's candidate begins
 
 EPOCHS = 4
@@ -58,6 +83,8 @@ MAX_CORRECTIONS = 1_500  # a run, drawn at random beyond that: bounds time and m
 TEACHER_SHARE = 0.5  # of a replay row's target: the current network's answer; the rest its label
 STEPS = (1.0, 0.85, 0.75, 0.65, 0.55, 0.45, 0.3, 0.15)  # of the way to the trained weights
 
+
+log = logging.getLogger("digits")
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
 Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
@@ -100,22 +127,41 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: sys.exit("Stopped; model.h5 is as it was."))
+    chosen = [act for option, act in ACTIONS.items() if getattr(options, option)]
+    with journal(options):
+        verdict = attempt(chosen[0] if chosen else run, options)
+    quiet = options.trigger == schedule.TRIGGER and not options.dry_run
+    if verdict.code:
+        print(verdict.message, file=sys.stderr)
+    elif not quiet:
+        print(verdict.message)
+    return verdict.code
+
+
+def attempt(act: Callable[[argparse.Namespace], Verdict], options: argparse.Namespace) -> Verdict:
+    """Return how the act ended; whatever stops it becomes a sentence and an exit code."""
     try:
-        if options.history:
-            return show_history(options.root)
-        if options.rollback:
-            return roll_back(options)
-        return start(options)
+        return act(options)
     except Timeout:
         since = read(options.root).get("since", "just now")
-        print(f"Another fine-tuning runs since {since}; this one did nothing.", file=sys.stderr)
-        return LOCKED
+        message = f"Another fine-tuning runs since {since}; this one did nothing."
+        return Verdict(LOCKED, "locked", message)
     except UNUSABLE as error:
-        print(error, file=sys.stderr)
-        return BAD_DATA
+        return Verdict(BAD_DATA, "unusable", str(error))
+    except SystemExit as stop:  # told to stop by a signal
+        return Verdict(FAILED, "stopped", str(stop))
     except OSError as error:  # a full disk, a folder that may not be written
-        print(f"The run failed: {error}.", file=sys.stderr)
-        return FAILED
+        log.info("Failed", exc_info=True)
+        where = error.filename or options.root
+        return Verdict(
+            FAILED,
+            "failed",
+            f"The disk refused ({error.strerror or error}: {where}); model.h5 is as it was. "
+            "Free space or mend the permissions: --check tells more.",
+        )
+    except Exception as error:  # nobody reads a traceback at night; the log keeps it
+        log.info("Failed", exc_info=True)
+        return Verdict(FAILED, "failed", f"The run failed ({error!r}); {LOG} tells more.")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -135,51 +181,170 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="train even if nothing is new since the last run; the gate still decides",
     )
-    parser.add_argument("--history", action="store_true", help="print every decision so far")
     parser.add_argument(
-        "--rollback", metavar="VERSION", help="put an earlier version back in service, such as v1"
+        "--trigger",
+        default=PERSON,
+        help="who asks, for the history; cron's runs print only what is wrong "
+        "(default: %(default)s)",
     )
     parser.add_argument(
-        "--trigger", default="command line", help="who asks, for the history (default: %(default)s)"
+        "--ping",
+        metavar="URL",
+        type=web_address,
+        help="tell a monitor such as healthchecks.io: URL/start, then URL/<exit code>",
+    )
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument("--history", action="store_true", help="print every decision so far")
+    act.add_argument(
+        "--rollback", metavar="VERSION", help="put an earlier version back in service, such as v1"
+    )
+    act.add_argument(
+        "--install-cron",
+        metavar="WHEN",
+        help='learn by itself: "0 2 * * *" is every night at two; @daily and the like will do',
+    )
+    act.add_argument("--remove-cron", action="store_true", help="learn by itself no longer")
+    act.add_argument(
+        "--show-cron", action="store_true", help="print the crontab's entry, last run and next run"
+    )
+    act.add_argument(
+        "--check",
+        action="store_true",
+        help="try the crontab's entry as cron would, and all that it needs; exit code 0 if well",
     )
     return parser.parse_args(argv)
 
 
-def show_history(root: Path) -> int:
-    """Print one line for each decision, oldest first; return the exit code."""
-    for one in versions.history(root):
+def web_address(text: str) -> str:
+    """Return the text if it is the address of a web page."""
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
+
+
+@contextmanager
+def journal(options: argparse.Namespace) -> Iterator[None]:
+    """Keep what is logged meanwhile in LOG; a person at the command line sees warnings too."""
+    handlers = []
+    if not options.dry_run:
+        path = options.root / LOG
+        sizes = {"maxBytes": LOG_BYTES, "backupCount": LOG_FILES}
+        handlers.append(RotatingFileHandler(path, encoding="utf-8", delay=True, **sizes))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
+    if options.trigger != schedule.TRIGGER:
+        handlers.append(logging.StreamHandler())
+        handlers[-1].setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # a disk too full for the log stops no run
+    log.setLevel(logging.INFO)
+    log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
+    try:
+        yield
+    finally:
+        log.handlers = []
+        for handler in handlers:
+            handler.close()
+
+
+def show_history(options: argparse.Namespace) -> Verdict:
+    """Return one line for each decision, oldest first."""
+    lines = []
+    for one in versions.history(options.root):
         line = f"{one['when']}  {one['version'].partition('-')[0]:5} {one['decision']:11}"
         if "reason" in one:
             line += f" {one['accuracy_before']:.2%} -> {one['accuracy_after']:.2%}, {one['reason']}"
-        print(line)
-    return DONE
+        lines.append(line)
+    return Verdict(DONE, "history", "\n".join(lines) or "Nothing was decided yet.")
 
 
-def roll_back(options: argparse.Namespace) -> int:
-    """Put the version that the options name back in service; return the exit code."""
+def roll_back(options: argparse.Namespace) -> Verdict:
+    """Put the version that the options name back in service."""
     folder = options.root / versions.FOLDER
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / LOCK, blocking=False):
+    with FileLock(folder / versions.LOCK, blocking=False):
         version = versions.roll_back(options.root, options.rollback)
-    print(f"{version.short} is in service again.")
-    return DONE
+    return Verdict(DONE, versions.ROLLED_BACK, f"{version.short} is in service again.")
 
 
-def start(options: argparse.Namespace) -> int:
-    """Learn under the lock that button and cron share; return the exit code.
+def install_cron(options: argparse.Namespace) -> Verdict:
+    """Put the crontab's entry in place."""
+    entry = schedule.install(options.root, options.install_cron, options.ping)
+    message = f"Installed: {entry.expression}. It learns next at {entry.next_run():%Y-%m-%d %H:%M}."
+    return Verdict(DONE, "installed", message)
+
+
+def remove_cron(options: argparse.Namespace) -> Verdict:
+    """Take the crontab's entry away."""
+    removed = schedule.remove(options.root)
+    message = "Removed." if removed else "The crontab has no entry for this folder."
+    return Verdict(DONE, "removed", message)
+
+
+def show_cron(options: argparse.Namespace) -> Verdict:
+    """Return the crontab's entry, how its last run ended, and when it runs next."""
+    entry = schedule.current(options.root)
+    if entry is None:
+        hint = schedule.install_command(options.root)
+        return Verdict(DONE, "no entry", f"The crontab has no entry for this folder: {hint}")
+    last = schedule.last_run(options.root)
+    ended = f"{last['when']}, exit code {last['code']}: {last['message']}" if last else "none yet"
+    lines = [
+        f"entry     {entry.expression} {entry.command}",
+        f"last run  {ended}",
+        f"next run  {entry.next_run().isoformat(timespec='minutes')}",
+    ]
+    return Verdict(DONE, "entry", "\n".join(lines))
+
+
+def check(options: argparse.Namespace) -> Verdict:
+    """Print what the doctor finds, a line each, as it is found; return the summary."""
+    bad = 0
+    for finding in doctor.examine(options.root):
+        print(finding, flush=True)
+        bad += not finding.good
+    if bad:
+        return Verdict(FAILED, "ill", f"To mend: {bad}.")
+    return Verdict(DONE, "well", "All is well.")
+
+
+ACTIONS = {
+    "history": show_history,
+    "rollback": roll_back,
+    "install_cron": install_cron,
+    "remove_cron": remove_cron,
+    "show_cron": show_cron,
+    "check": check,
+}
+
+
+def run(options: argparse.Namespace) -> Verdict:
+    """Fine-tune, with what a run needs that nobody watches: low priority, a log, a monitor told."""
+    if options.dry_run:
+        return start(options)
+    if options.trigger != PERSON:
+        schedule.be_polite()
+    log.info("Began, asked by %s", options.trigger)
+    schedule.ping(options.ping, "start")
+    verdict = attempt(start, options)
+    log.info("Ended with %d: %s", verdict.code, verdict.message)
+    schedule.ping(options.ping, str(verdict.code), verdict.message)
+    if options.trigger == schedule.TRIGGER:
+        schedule.note_run(options.root, verdict.code, verdict.message)
+    return verdict
+
+
+def start(options: argparse.Namespace) -> Verdict:
+    """Learn under the lock that button and cron share.
 
     With an empty store, or on a dry run, nothing is written: no lock, no status.
     """
     corrections, warnings = feedback.load(options.root)
     for warning in warnings:
-        print(warning, file=sys.stderr)
+        log.warning(warning)
     if options.dry_run or not corrections:
-        verdict = learn(options, corrections, progress=lambda phase, share: None)
-        print(verdict.message)
-        return verdict.code
+        return learn(options, corrections, progress=lambda phase, share: None)
     folder = options.root / versions.FOLDER
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / LOCK, blocking=False):  # the kernel frees it if its holder dies
+    with FileLock(folder / versions.LOCK, blocking=False):  # the kernel frees it if its holder dies
         sweep(options.root)
         status = Status(options.root, options.trigger, os.getpid())
         try:
@@ -188,8 +353,7 @@ def start(options: argparse.Namespace) -> int:
             status.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
             raise
         status.finish(verdict.state, verdict.message, verdict.code)
-    print(verdict.message)
-    return verdict.code
+    return verdict
 
 
 def learn(
@@ -206,7 +370,7 @@ def learn(
     seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
     material = gather(root, corrections, seed, progress)
     for warning in material.warnings:
-        print(warning, file=sys.stderr)
+        log.warning(warning)
     if not material.corrections:
         stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
         return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
@@ -223,6 +387,7 @@ def learn(
         "fingerprint": fingerprint,
         "seconds": round(time.monotonic() - began, 1),
     }
+    log.info("Measured %s", json.dumps(report))
     return conclude(root, material, outcome, report)
 
 
@@ -234,7 +399,7 @@ def gather(
     Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
     that names them.
     """
-    digits, labels = evaluation.read_rows(root / TRAIN)
+    digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
     net = model.load(root / versions.MODEL)
     apart = evaluation.held_out(digits)
     forbidden = {digit.tobytes() for digit in digits[apart]}
@@ -247,7 +412,9 @@ def gather(
             warnings.append(f"{correction.image} skipped: {error}")
             continue
         if digit.tobytes() in forbidden:
-            warnings.append(f"{correction.image} skipped: {TRAIN} holds it out from all training.")
+            warnings.append(
+                f"{correction.image} skipped: {evaluation.TRAIN} holds it out from all training."
+            )
             continue
         read_digits.append(digit)
         chosen.append(correction)

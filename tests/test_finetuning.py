@@ -23,8 +23,8 @@ CORRECTIONS = 12
 
 
 def contents(folder):
-    """Every file below the folder, with its bytes."""
-    paths = [path for path in folder.rglob("*") if path.is_file()]
+    """Every file below the folder but the log, with its bytes."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
@@ -111,7 +111,7 @@ def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     before = (root / versions.MODEL).read_bytes()
     assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
     assert (root / versions.MODEL).read_bytes() == before
-    assert capsys.readouterr().out.startswith("Refused, v1 stays: ")
+    assert capsys.readouterr().err.startswith("Refused, v1 stays: ")
     assert versions.history(root)[-1]["decision"] == versions.REFUSED
 
 
@@ -161,7 +161,7 @@ def test_main_second_run_is_told_who_runs(tmp_path, capsys):
     root = make_root(tmp_path)
     feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
     (root / versions.FOLDER).mkdir()
-    with FileLock(root / versions.FOLDER / finetuning.LOCK):
+    with FileLock(root / versions.FOLDER / versions.LOCK):
         assert finetuning.main(["--root", str(root)]) == finetuning.LOCKED
     assert "Another fine-tuning runs" in capsys.readouterr().err
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,8 @@ import sys
 
 import pytest
 
-from digits import model, versions
+from digits import model, schedule, versions
+from tests import crontabs
 from tests.roots import PROJECT, add_misread, make_root
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -35,18 +35,21 @@ def test_readme_every_file_named_is_there(name):
     assert (PROJECT / name).exists()
 
 
-def test_readme_cron_line_publishes_from_crons_bare_environment(tmp_path, shipped):
-    home = make_root(tmp_path / "a project")
+def test_readme_cron_line_learns_from_crons_bare_environment(tmp_path, shipped, monkeypatch):
+    home = make_root(tmp_path / "a project, 100% 'ours'")
     shutil.copy(PROJECT / "finetuning.py", home)  # its folder is the root
-    (home / "digits").symlink_to(PROJECT / "digits")
+    shutil.copytree(PROJECT / "digits", home / "digits")
     (home / ".venv").symlink_to(sys.prefix)
     add_misread(home, shipped, 3)
+    table = crontabs.pretend(tmp_path, monkeypatch)
 
-    line = re.search(r'echo "(0 2 \* \* \* .*)"\) \| crontab -', README)[1]
-    command = line.replace("$PWD", str(home)).removeprefix("0 2 * * * ")
-    environment = {"HOME": os.environ["HOME"]}
-    subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=environment["HOME"], check=True)
+    line = re.search(r"^\.venv/bin/python .* --install-cron .*$", README, re.M)[0]
+    subprocess.run(["/bin/sh", "-c", line], cwd=home, check=True)
+    assert table.read_text().startswith("0 2 * * * '/")
+    done = schedule.run_as_cron(schedule.current(home).command)
 
-    assert (home / "finetuning.log").read_text().startswith("Published v2: ")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "Published v2: " in (home / "finetuning.log").read_text()
     assert versions.history(home)[-1]["trigger"] == "cron"
+    assert schedule.last_run(home)["message"].startswith("Published v2: ")
     model.load(home / versions.MODEL)

@@ -1,0 +1,163 @@
+"""The doctor behind `finetuning.py --check`: is all there that a run at night needs?
+
+Each check returns one finding: a sentence and, where something is wrong, the remedy. Nothing is
+changed; the crontab's own command is tried as cron would run it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from digits import evaluation, feedback, model, schedule, versions
+
+FREE_MB = 200  # the versions kept, the log, a few thousand corrections
+DAEMONS = {"cron", "crond", "fcron"}  # Debian's; Red Hat's, Alpine's and BusyBox'; fcron's
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at and found; the remedy is empty when all is well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing need be done."""
+        return not self.remedy
+
+    def __str__(self) -> str:
+        if self.good:
+            return f"ok    {self.what}: {self.found}"
+        return f"MEND  {self.what}: {self.found} -> {self.remedy}"
+
+
+def examine(root: str | Path) -> Iterator[Finding]:
+    """Yield one finding after another; the dry run may train, and so take a minute."""
+    root = Path(root).resolve()
+    yield check_model(root)
+    yield check_rows(root)
+    yield check_store(root)
+    yield check_permissions(root)
+    yield check_disk(root)
+    yield check_lock(root)
+    try:
+        entry = schedule.current(root)
+    except schedule.ScheduleError as error:
+        yield Finding("crontab", "cannot be read", str(error))
+        return
+    if entry is None:
+        yield Finding("crontab", "no entry for this folder", schedule.install_command(root))
+        return
+    yield Finding("crontab", f"{entry.expression}, next at {entry.next_run():%Y-%m-%d %H:%M}")
+    yield check_daemon()
+    yield check_last_run(root, entry)
+    yield check_dry_run(entry)
+
+
+def check_model(root: Path) -> Finding:
+    """Return whether model.h5 loads."""
+    try:
+        model.load(root / versions.MODEL)
+    except model.ModelError as error:
+        return Finding(versions.MODEL, "cannot serve", str(error))
+    return Finding(versions.MODEL, f"{versions.current(root).short} loads")
+
+
+def check_rows(root: Path) -> Finding:
+    """Return whether train.csv can be read."""
+    try:
+        digits, _ = evaluation.read_rows(root / evaluation.TRAIN)
+    except evaluation.DataError as error:
+        return Finding(evaluation.TRAIN, "cannot be used", str(error))
+    return Finding(evaluation.TRAIN, f"{len(digits)} rows")
+
+
+def check_store(root: Path) -> Finding:
+    """Return whether every stored correction can be read."""
+    try:
+        corrections, warnings = feedback.load(root)
+    except feedback.StoreError as error:
+        return Finding("store", "cannot be read", str(error))
+    if warnings:
+        return Finding(
+            "store", f"{len(warnings)} rows are skipped, the first: {warnings[0]}", "mend that row"
+        )
+    return Finding("store", f"{len(corrections)} corrections")
+
+
+def check_permissions(root: Path) -> Finding:
+    """Return whether this user may write all that a run and the page write."""
+    inside = [versions.MODEL, versions.FOLDER, feedback.FOLDER, feedback.TABLE]
+    paths = [root, *(root / name for name in inside if (root / name).exists())]
+    closed = [str(path) for path in paths if not os.access(path, os.W_OK)]
+    if closed:
+        remedy = f"give it to the user who runs cron's entry: chown -R {getpass.getuser()} {root}"
+        return Finding("permissions", f"{closed[0]} may not be written", remedy)
+    return Finding("permissions", "all can be written")
+
+
+def check_disk(root: Path) -> Finding:
+    """Return whether enough of the disk is free."""
+    free = shutil.disk_usage(root).free // 1_000_000
+    found = f"{free:,} MB free"
+    return Finding("disk", found, "" if free >= FREE_MB else f"free {FREE_MB} MB")
+
+
+def check_lock(root: Path) -> Finding:
+    """Return whether a run could begin now."""
+    path = root / versions.FOLDER / versions.LOCK
+    if path.exists():
+        try:
+            with FileLock(path, blocking=False):
+                pass
+        except Timeout:
+            return Finding("lock", "a run is at work", "wait until it ends, or stop it")
+        except OSError as error:
+            return Finding("lock", f"cannot be taken ({error.strerror})", f"delete {path}")
+    return Finding("lock", "free")
+
+
+def check_daemon() -> Finding:
+    """Return whether something runs the crontab: on Linux, a process by one of DAEMONS' names."""
+    names = {read_name(path) for path in Path("/proc").glob("[0-9]*/comm")}
+    if names and not names & DAEMONS:
+        return Finding("cron", "no cron daemon runs", "service cron start")
+    return Finding("cron", "runs" if names else "is not looked for on this system")
+
+
+def read_name(path: Path) -> str:
+    """Return a process' name from its file in /proc, "" when it has just ended."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def check_last_run(root: Path, entry: schedule.Entry) -> Finding:
+    """Return whether the last scheduled run came when it should have, and ended well."""
+    last = schedule.last_run(root)
+    ended = f"{last['when']}: {last['message']}" if last else "none yet"
+    if schedule.overdue(root, entry):
+        due = f"{entry.last_due():%Y-%m-%d %H:%M}"
+        return Finding("last run", f"{ended}; one was due {due}", "see cron's own log and mails")
+    if last and last["code"]:
+        return Finding("last run", ended, "do what it says; finetuning.log tells more")
+    return Finding("last run", ended)
+
+
+def check_dry_run(entry: schedule.Entry) -> Finding:
+    """Return whether the entry's command works where cron runs it."""
+    done = schedule.run_as_cron(f"{entry.command} --dry-run")
+    said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+    if done.returncode:
+        return Finding("dry run", f"exit code {done.returncode}", said)
+    return Finding("dry run", said)

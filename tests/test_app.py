@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, model, status, versions
+from digits import feedback, images, judgements, model, status, versions
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
+
+QUESTION = "Was it right?"
 
 
 def png(picture: Image.Image) -> bytes:
@@ -31,31 +33,73 @@ def page(root):
     return AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
 
 
-def upload(page, data: bytes, name="digit.png"):
+def upload(page, *pictures: bytes):
     page.run()
-    page.file_uploader[0].set_value((name, data, "image/png")).run()
+    page.file_uploader[0].set_value(
+        [(f"{i}.png", one, "image/png") for i, one in enumerate(pictures)]
+    )
+    page.run()
     assert not page.exception
     return page
 
 
-def say_wrong(page):
-    """Answer "No"; return the pills and the button that then ask for the true digit."""
-    page.button_group[0].set_value("No").run()
-    return page.button_group[1], page.button[0]
+def group(page, label: str, place: int = 0):
+    """Return the pills or segments with that label."""
+    return [one for one in page.button_group if one.label == label][place]
 
 
-def test_page_nothing_uploaded_offers_upload_and_fine_tuning(page):
+def button(page, label: str):
+    return next(one for one in page.button if one.label == label)
+
+
+def correct(page, actual: int, place: int = 0):
+    """Say that a guess is wrong, and which digit it is."""
+    group(page, QUESTION, place).set_value("No").run()
+    group(page, "Which digit is it?").set_value(actual).run()
+    button(page, "Store the correction").click().run()
+    assert not page.exception
+
+
+def said(page) -> str:
+    """Return all sentences on the page."""
+    kinds = page.markdown, page.caption, page.success, page.info, page.warning, page.error
+    return "\n".join(one.value for kind in kinds for one in kind)
+
+
+def open_part(page, name: str):
+    page.session_state["part"] = name
+    page.run()
+    assert not page.exception
+    return page
+
+
+def test_page_nothing_given_offers_three_ways_examples_and_fine_tuning(page):
     page.run()
     assert not page.exception
     assert not page.header
-    assert [button.label for button in page.button] == ["Run Fine-tuning"]
+    assert [option.content for option in page.button_group[0].proto.options]
+    assert len(page.button) == len(list((PROJECT / "examples").glob("*.png"))) + 1
+    assert button(page, "Run Fine-tuning")
 
 
 def test_page_digit_is_read(page, rows):
     digits, labels = rows
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
     assert page.header[0].value == f"I read {labels[0]}"
-    assert "v1" in page.markdown[1].value
+    assert "v1" in said(page)
+
+
+def test_page_examples_are_read_and_some_are_wrong(page):
+    page.run()
+    guesses = {}
+    for name in ("Felt pen", "Squares", "Chalk", "Shadow", "Slashed 0", "Another 0"):
+        button(page, name).click().run()
+        assert not page.exception
+        guesses[name] = page.header[0].value[-1]
+    assert [guesses.pop(name) for name in ("Felt pen", "Squares", "Chalk", "Shadow")] == list(
+        "3582"
+    )
+    assert set(guesses.values()) != {"0"}
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", png(Image.new("RGB", (300, 200), "white"))])
@@ -65,31 +109,99 @@ def test_page_no_digit_says_why_in_a_sentence(page, data):
     assert page.warning[0].value.endswith(".")
 
 
+def test_page_file_beyond_the_limit_is_refused_in_a_sentence(page):
+    upload(page, png(Image.new("L", (9, 9))) + bytes(images.MAX_BYTES))
+    assert "larger than 10 MB" in page.warning[0].value
+
+
+def test_page_several_pictures_each_get_an_answer_a_question_and_a_line(page, root, rows, shipped):
+    digits, labels = rows
+    (wrong, guessed, actual), *_ = misread(shipped, 1)
+    upload(page, png(Image.fromarray(on_paper(digits[0]))), b"damaged", png(wrong))
+    heads = [one.value for one in page.subheader]
+    assert heads[:1] == [f"I read {labels[0]}"]
+    assert "No answer" in heads
+    assert len([one for one in page.button_group if one.label == QUESTION]) == 2
+    correct(page, actual, place=1)
+    (kept,), _ = feedback.load(root)
+    assert (kept.predicted, kept.actual) == (guessed, actual)
+    group(page, QUESTION).set_value("Yes").run()
+    table = page.download_button[0]
+    assert table.label == "Download the answers"
+
+
 def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, root, shipped):
     picture, guessed, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
     assert str(guessed) in page.header[0].value
-    pills, _ = say_wrong(page)
-    pills.set_value(actual).run()
-    page.button[0].click().run()
+    correct(page, actual)
     page.run()
     (kept,), warnings = feedback.load(root)
     assert (kept.predicted, kept.actual, warnings) == (guessed, actual, [])
     assert kept.version == versions.current(root).name
     assert np.array_equal(np.array(images.open_picture(root / kept.image)), np.array(picture))
     assert kept.image in page.success[0].value
-    assert "**1** corrections wait" in "".join(one.value for one in page.markdown)
+    assert "**1** corrections wait" in said(page)
 
 
-def test_page_wrong_guess_preselects_nothing_and_never_offers_the_guess(page, root, rows):
+def test_page_same_answer_twice_is_one_correction(page, root, shipped):
+    picture, _, actual = misread(shipped, 1)[0]
+    for _ in range(2):
+        upload(page, png(picture))
+        correct(page, actual)
+    assert len(feedback.load(root)[0]) == 1
+
+
+def test_page_undo_takes_the_correction_back_and_asks_again(page, root, shipped):
+    picture, _, actual = misread(shipped, 1)[0]
+    upload(page, png(picture))
+    correct(page, actual)
+    button(page, "Undo").click().run()
+    assert feedback.load(root)[0] == []
+    assert group(page, QUESTION).value is None
+    assert judgements.live_accuracy(root).judged == 0
+
+
+def test_page_wrong_guess_preselects_nothing_among_ten_digits(page, root, rows):
+    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+    group(page, QUESTION).set_value("No").run()
+    pills = group(page, "Which digit is it?")
+    assert pills.value is None
+    assert button(page, "Store the correction").disabled
+    assert len(pills.options) == 10
+    assert feedback.load(root) == ([], [])
+
+
+def test_page_wrong_but_the_guess_picked_counts_as_right(page, root, rows):
     digits, labels = rows
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
-    pills, button = say_wrong(page)
-    assert pills.value is None
-    assert button.disabled
-    assert str(labels[0]) not in pills.options
-    assert len(pills.options) == 9
+    correct(page, int(labels[0]))
     assert feedback.load(root) == ([], [])
+    assert judgements.live_accuracy(root).right == 1
+
+
+@pytest.mark.parametrize(("verdict", "counted"), [("Yes", "right"), ("Not a digit", "no_digit")])
+def test_page_verdict_without_digit_is_counted_once(page, root, rows, verdict, counted):
+    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+    group(page, QUESTION).set_value(verdict).run()
+    page.run()
+    tally = judgements.live_accuracy(root)
+    assert (tally.shown, tally.judged, getattr(tally, counted)) == (1, 1, 1)
+    assert feedback.load(root) == ([], [])
+    assert "Thank you" in page.success[0].value
+
+
+def test_page_password_keeps_strangers_from_judging_and_teaching(page, rows, monkeypatch):
+    monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
+    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+    assert page.header
+    assert button(page, "Run Fine-tuning").disabled
+    assert QUESTION not in [one.label for one in page.button_group]
+    page.text_input[0].set_value("cheese").run()
+    assert button(page, "Run Fine-tuning").disabled
+    page.text_input[0].set_value("chalk").run()
+    assert not button(page, "Run Fine-tuning").disabled
+    assert group(page, QUESTION)
 
 
 @pytest.mark.parametrize("content", [None, b"not a model"])
@@ -108,19 +220,24 @@ def test_page_doubtful_digit_names_two_candidates(page, rows, shipped):
     upload(page, png(Image.fromarray(digits[doubtful])))
     first, second = np.argsort(model.predict(shipped, digits[doubtful : doubtful + 1])[0])[:-3:-1]
     assert page.header[0].value == f"Not sure: {first}, or else {second}"
+    assert f"% for {second}" in said(page)
 
 
-def test_page_model_replaced_while_open_is_served_at_once(page, root, rows, shipped):
-    picture = png(Image.fromarray(on_paper(rows[0][0])))
-    upload(page, picture)
-    before = page.header[0].value
+def test_page_model_replaced_while_open_is_served_at_once_but_a_judged_guess_stays(
+    page, root, rows, shipped
+):
+    pictures = [png(Image.fromarray(on_paper(digit))) for digit in rows[0][:2]]
+    upload(page, *pictures)
+    before = [one.value for one in page.subheader[:2]]
+    group(page, QUESTION).set_value("No").run()
     other = model.build(seed=3)
     kernel, bias = shipped.layers[-1].get_weights()
     other.set_weights([*shipped.get_weights()[:-2], np.roll(kernel, 1, 1), np.roll(bias, 1)])
     model.save(other, root / "other.h5")
     (root / "other.h5").replace(root / versions.MODEL)
     page.run()
-    assert page.header[0].value == f"I read {(int(before[-1]) + 1) % 10}"
+    assert page.subheader[0].value == before[0]
+    assert page.subheader[1].value == f"I read {(int(before[1][-1]) + 1) % 10}"
 
 
 def test_page_store_damaged_says_so(page, root):
@@ -136,4 +253,31 @@ def test_page_run_elsewhere_shows_its_progress(page, root, shipped):
     running.progress("Training", 0.4)
     page.run()
     assert not page.exception
-    assert page.button[0].disabled
+    assert button(page, "Run Fine-tuning").disabled
+
+
+def test_corrections_are_shown_relabelled_removed_and_restored(page, root, shipped):
+    add_misread(root, shipped, 2)
+    page.run()
+    open_part(page, "Corrections")
+    group(page, "State").set_value("waiting").run()
+    first = feedback.load(root)[0][-1]
+    other = (first.actual + 1) % 10
+    group(page, "True digit", 1).set_value(other).run()
+    button(page, "Save this label").click().run()
+    assert feedback.load(root)[0][-1].actual == other
+    button(page, "Remove").click().run()
+    assert len(feedback.load(root)[0]) == 1
+    group(page, "State").set_value("removed").run()
+    button(page, "Restore").click().run()
+    assert len(feedback.load(root)[0]) == 2
+
+
+def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(page):
+    page.run()
+    open_part(page, "Versions")
+    assert "first network" in page.info[0].value
+    assert "--install-cron" in page.code[0].value
+    page.toggle[0].set_value(True).run()
+    assert not page.exception
+    assert "2,983 held-out digits wrongly" in said(page)

@@ -1,0 +1,66 @@
+"""Draw the pictures that the page offers to try: four kinds of paper, and a hand it must learn.
+
+    python examples/make.py
+
+MNIST has no slashed zeros: the shipped network takes both for an 8, and learning one of them may
+teach it the other. All are drawn on rows of train.csv that are not held out, so that learning
+them spoils no figure.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FOLDER = Path(__file__).resolve().parent
+PROJECT = FOLDER.parent
+sys.path.insert(0, str(PROJECT))
+
+from digits import evaluation  # noqa: E402
+from tests import pictures, styles  # noqa: E402
+
+SIDE = 320  # px
+SEED = 2  # gives upright sheets, the digit near their middle
+KINDS = {
+    "1-felt-pen": ("photo", 3),
+    "2-squares": ("squared", 5),
+    "3-chalk": ("blackboard", 8),
+    "4-shadow": ("hard_shadow", 2),
+}
+SLASHED = {"5-slashed-0": 201, "6-another-0": 62}  # places among the zeros
+STROKES = 220  # px, the long side of a slashed zero on its sheet
+PAPER, INK = (244, 238, 224), (33, 46, 110)
+
+
+def main() -> None:
+    """Write one PNG for each example."""
+    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
+    usable = ~evaluation.held_out(digits)
+    for name, (kind, label) in KINDS.items():
+        own = digits[usable & (labels == label)]
+        save(name, pictures.draw(kind, own[SEED], np.random.default_rng(SEED)))
+    zeros = digits[usable & (labels == 0)]
+    for name, place in SLASHED.items():
+        save(name, slashed(zeros[place]))
+
+
+def slashed(zero: np.ndarray) -> Image.Image:
+    """Return the zero, uint8 (28, 28), with a slash, in blue ink on a sheet."""
+    rng = np.random.default_rng(SEED)
+    ink = pictures.pen_strokes(styles.restyle(zero, 0, rng), STROKES, rng)
+    top, left = ((SIDE - side) // 2 for side in ink.shape)
+    page = pictures.on_page(ink, SIDE, SIDE, rng, (top, left))
+    return pictures.as_picture(pictures.blend(page, PAPER, INK))
+
+
+def save(name: str, picture: Image.Image) -> None:
+    """Write the picture's middle as a square."""
+    square = ImageOps.fit(picture.convert("RGB"), (SIDE, SIDE))
+    square.quantize(128).save(FOLDER / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

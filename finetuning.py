@@ -224,16 +224,16 @@ def web_address(text: str) -> str:
 
 @contextmanager
 def journal(options: argparse.Namespace) -> Iterator[None]:
-    """Keep what is logged meanwhile in LOG; a person at the command line sees warnings too."""
+    """Keep what is logged meanwhile in LOG; a person sees warnings too, cron's mail errors only."""
     handlers = []
     if not options.dry_run:
         path = options.root / LOG
         sizes = {"maxBytes": LOG_BYTES, "backupCount": LOG_FILES}
         handlers.append(RotatingFileHandler(path, encoding="utf-8", delay=True, **sizes))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
-    if options.trigger != schedule.TRIGGER:
-        handlers.append(logging.StreamHandler())
-        handlers[-1].setLevel(logging.WARNING)
+    handlers.append(logging.StreamHandler())
+    scheduled = options.trigger == schedule.TRIGGER
+    handlers[-1].setLevel(logging.ERROR if scheduled else logging.WARNING)
     logging.raiseExceptions = False  # a disk too full for the log stops no run
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
@@ -348,12 +348,23 @@ def start(options: argparse.Namespace) -> Verdict:
         sweep(options.root)
         status = Status(options.root, options.trigger, os.getpid())
         try:
+            mend(options.root)
             verdict = learn(options, corrections, status.progress)
         except BaseException as error:
             status.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
             raise
         status.finish(verdict.state, verdict.message, verdict.code)
     return verdict
+
+
+def mend(root: Path) -> None:
+    """Put the last good version back, and say so, when model.h5 is damaged or gone."""
+    if versions.is_recorded(root):
+        return
+    _, version, problem = versions.serviceable(root, model.load)
+    if problem:
+        versions.restore(root, version)
+        log.error("%s It was put back.", problem)
 
 
 def learn(

@@ -66,10 +66,12 @@ def examine(root: str | Path) -> Iterator[Finding]:
 def check_model(root: Path) -> Finding:
     """Return whether model.h5 loads."""
     try:
-        model.load(root / versions.MODEL)
+        _, version, problem = versions.serviceable(root, model.load)
     except model.ModelError as error:
         return Finding(versions.MODEL, "cannot serve", str(error))
-    return Finding(versions.MODEL, f"{versions.current(root).short} loads")
+    if problem:
+        return Finding(versions.MODEL, problem, "the next run puts it back, and so does --rollback")
+    return Finding(versions.MODEL, f"{version.short} loads")
 
 
 def check_rows(root: Path) -> Finding:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from digits import files
+from digits.model import ModelError
 
 MODEL = "model.h5"
 FOLDER = "versions"
@@ -23,7 +26,10 @@ LOCK = "finetuning.lock"  # held by whoever fine-tunes or rolls back
 KEPT = 20  # networks of 1 MB or so; the one that serves and the baseline are kept besides
 HASH_DIGITS = 8  # of the file's SHA-256: enough to tell a few thousand files apart
 
+DAMAGED = "damaged.h5"  # in versions/: the last `model.h5` that another replaced because of damage
+
 PLACED, PUBLISHED, REFUSED, ROLLED_BACK = "placed", "published", "refused", "rolled back"
+RESTORED = "restored"
 
 
 class VersionError(RuntimeError):
@@ -68,6 +74,43 @@ def current(root: str | Path) -> Version:
             return Version(record["version"], sha256, record["when"])
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     return Version(_name(in_service, sha256), sha256, changed)
+
+
+def serviceable(root: str | Path, load: Callable[[Path], Any]) -> tuple[Any, Version, str]:
+    """Return a network that answers, its version, and "" or why it stands in for `model.h5`.
+
+    Where `model.h5` is damaged or gone, it is the last version that served and still loads. load:
+    returns the network in a file, or raises ModelError, which is raised here if no version loads.
+    """
+    root = Path(root)
+    try:
+        return load(root / MODEL), current(root), ""
+    except ModelError as error:
+        problem = error
+    served = [record["version"] for record in history(root) if record["decision"] != REFUSED]
+    for name in dict.fromkeys([*reversed(served), *reversed(kept(root))]):
+        try:
+            version = _unchanged(root, name)
+            return load(_file(root, name)), version, f"{problem} {version.short} stands in for it."
+        except (ModelError, VersionError, FileNotFoundError):
+            continue
+    raise problem
+
+
+def is_recorded(root: str | Path) -> bool:
+    """Return whether `model.h5` is, to the byte, a network that came into service before."""
+    if not (Path(root) / MODEL).exists():
+        return False
+    name = current(root).name
+    return any(record["version"] == name for record in history(root))
+
+
+def restore(root: str | Path, version: Version) -> None:
+    """Put a version in the place of a `model.h5` that is damaged or gone; the damaged is kept."""
+    root = Path(root)
+    if (root / MODEL).exists():
+        files.write(root / FOLDER / DAMAGED, (root / MODEL).read_bytes())
+    _put_back(root, version, RESTORED)
 
 
 def register(root: str | Path) -> Version:
@@ -135,12 +178,8 @@ def roll_back(root: str | Path, name: str) -> Version:
     found = [full for full in names if name in (full, full.partition("-")[0])]
     if not found:
         raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
-    data = _file(root, found[-1]).read_bytes()
-    version = Version(found[-1], hashlib.sha256(data).hexdigest(), now())
-    if not version.name.endswith(version.sha256[:HASH_DIGITS]):
-        raise VersionError(f"The file of {found[-1]} was changed since: it does not serve again.")
-    append(root, ROLLED_BACK, version, left=left)
-    files.write(root / MODEL, data)
+    version = _unchanged(root, found[-1])
+    _put_back(root, version, ROLLED_BACK, left=left)
     return version
 
 
@@ -178,6 +217,21 @@ def _number(name: str) -> int:
 def _file(root: Path, name: str) -> Path:
     """Return where a version's network is kept."""
     return root / FOLDER / f"{name}.h5"
+
+
+def _unchanged(root: Path, name: str) -> Version:
+    """Return a kept version, now; raise VersionError when its file is not what it was."""
+    sha256 = hashlib.sha256(_file(root, name).read_bytes()).hexdigest()
+    if not name.endswith(sha256[:HASH_DIGITS]):
+        raise VersionError(f"The file of {name} was changed since: it does not serve again.")
+    return Version(name, sha256, now())
+
+
+def _put_back(root: Path, version: Version, decision: str, **report) -> None:
+    """Record that a kept version serves again, then make it `model.h5`, to the byte."""
+    data = _file(root, version.name).read_bytes()
+    append(root, decision, version, **report)
+    files.write(root / MODEL, data)
 
 
 def _thin(root: Path) -> None:

@@ -181,3 +181,19 @@ def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
     after = {k: v for k, v in contents(root).items() if not k.startswith("versions/")}
     assert after == before | {"incorrect_predictions.csv.lock": b""}
     assert not status.is_running(root)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a network", "half"])
+def test_main_damaged_model_is_put_back_and_said_so(learned, capsys, tmp_path, content):
+    root = tmp_path / "root"
+    shutil.copytree(learned.root, root)
+    path = root / versions.MODEL
+    good = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(good[: len(good) // 2] if content == "half" else content)
+    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    said = capsys.readouterr()
+    assert "v2 stands in for it. It was put back." in said.err
+    assert "Nothing new" in said.out
+    assert path.read_bytes() == good

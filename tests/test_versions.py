@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from digits import versions
+from digits.model import ModelError
 
 
 @pytest.fixture
@@ -177,3 +178,74 @@ def test_kept_foreign_file_is_none_of_ours(root):
     before = versions.kept(root)
     (root / versions.FOLDER / "vgg-16.h5").write_bytes(b"")
     assert versions.kept(root) == before
+
+
+def load_bytes(path):
+    """A network is what it says, unless it says that it is rotten."""
+    content = path.read_bytes() if path.exists() else b"rotten"
+    if content.startswith(b"rotten"):
+        raise ModelError(f"{path} is rotten.")
+    return content
+
+
+def test_serviceable_sound_model_serves_itself(root):
+    serve(root, b"second")
+    assert versions.serviceable(root, load_bytes) == (b"second", versions.current(root), "")
+
+
+def damage(root):
+    place(root, b"rotten")
+
+
+def lose(root):
+    (root / versions.MODEL).unlink()
+
+
+@pytest.mark.parametrize("hurt", [damage, lose])
+def test_serviceable_damaged_model_is_stood_in_for_by_the_last_that_served(hurt, root):
+    serve(root, b"second")
+    serve(root, b"third")
+    versions.roll_back(root, "v2")
+    hurt(root)
+    network, version, problem = versions.serviceable(root, load_bytes)
+    assert (network, version.short) == (b"second", "v2")
+    assert "model.h5 is rotten" in problem
+    assert "v2" in problem
+
+
+def test_serviceable_damaged_versions_are_passed_over(root):
+    serve(root, b"second")
+    serve(root, b"third")
+    third, second = (root / versions.FOLDER / f"{name}.h5" for name in versions.kept(root)[:0:-1])
+    third.write_bytes(b"changed since")
+    second.unlink()
+    damage(root)
+    assert versions.serviceable(root, load_bytes)[0] == b"shipped"
+
+
+def test_serviceable_history_lost_takes_the_newest_kept(root):
+    serve(root, b"second")
+    damage(root)
+    (root / versions.FOLDER / versions.HISTORY).unlink()
+    assert versions.serviceable(root, load_bytes)[0] == b"second"
+
+
+def test_serviceable_nothing_sound_raises_what_load_says_of_the_model(root):
+    damage(root)
+    with pytest.raises(ModelError, match=r"model\.h5 is rotten"):
+        versions.serviceable(root, load_bytes)
+
+
+@pytest.mark.parametrize("hurt", [damage, lose])
+def test_restore_stand_in_serves_and_the_damaged_is_kept(hurt, root):
+    serve(root, b"second")
+    hurt(root)
+    assert not versions.is_recorded(root)
+    versions.restore(root, versions.serviceable(root, load_bytes)[1])
+    assert served(root) == b"second"
+    assert versions.is_recorded(root)
+    assert decisions(root)[-1] == (versions.RESTORED, "v2")
+    kept = root / versions.FOLDER / versions.DAMAGED
+    assert kept.exists() == (hurt is damage)
+    assert serve(root, b"third").short == "v3"
+    assert first(root) == b"shipped"

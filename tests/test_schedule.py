@@ -1,0 +1,433 @@
+"""Learning by itself: the crontab's entry, runs that nobody watches, the doctor, a real cron."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+from PIL import Image
+
+import finetuning
+from digits import doctor, evaluation, feedback, schedule, versions
+from tests import crontabs
+from tests.roots import make_root
+
+ODD = "a root, 100% 'ours' \u00fc"
+FOREIGN = b"""# my jobs\tand \xe4 byte
+MAILTO="me"
+0 0 * * *   /bin/a   two  spaces  # digits that learn, 00000000
+@reboot /bin/b 'x' \\% in%put
+
+0 0 * * 7 /bin/c"""
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """The file of a crontab of the test's own."""
+    return crontabs.pretend(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / ODD
+    folder.mkdir()
+    return folder
+
+
+# --- The entry ---
+
+
+@pytest.mark.parametrize("expression", ["0 2 * * *", "*/5 1-3,22 * jan-mar sun", *schedule.NAMED])
+def test_install_any_expression_comes_back_as_it_went_in(expression, table, root):
+    entry = schedule.install(root, f" {expression} ", "https://hc.example/a%20b")
+    assert schedule.current(root) == entry
+    assert entry.expression == expression
+    assert entry.command == schedule.command(root, "https://hc.example/a%20b")
+    assert entry.last_due() < datetime.now(UTC) < entry.next_run()
+    (line,) = table.read_text().splitlines()
+    assert "%" not in line.replace(r"\%", "")
+
+
+def test_install_among_other_lines_leaves_them_to_the_byte(table, root):
+    table.write_bytes(FOREIGN + b"\n")
+    schedule.install(root, "0 2 * * *")
+    assert table.read_bytes().startswith(FOREIGN + b"\n0 2 * * * ")
+    assert schedule.remove(root)
+    assert table.read_bytes() == FOREIGN + b"\n"
+    assert not schedule.remove(root)
+
+
+def test_install_again_replaces_the_entry_where_it_stands(table, root):
+    schedule.install(root, "0 2 * * *")
+    table.write_bytes(b"# before\n" + table.read_bytes() + b"# after\n")
+    schedule.install(root, "@daily")
+    once = table.read_bytes()
+    schedule.install(root, "@daily")
+    assert table.read_bytes() == once
+    before, entry, after = once.splitlines()
+    assert (before, after) == (b"# before", b"# after")
+    assert entry.startswith(b"@daily ")
+
+
+def test_install_two_roots_have_an_entry_each(table, root, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for folder, expression in ((root, "0 1 * * *"), (other, "0 2 * * *")):
+        schedule.install(folder, expression)
+    assert schedule.current(root).expression == "0 1 * * *"
+    schedule.remove(root)
+    assert schedule.current(root) is None
+    assert schedule.current(other).expression == "0 2 * * *"
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [
+        ("60 2 * * *", "'60' is no minute"),
+        ("0 24 * * *", "'24' is no hour"),
+        ("0 2 0 * *", "'0' is no day of the month"),
+        ("0 2 * 13 *", "'13' is no month"),
+        ("0 2 * * mun", "'mun' is no day of the week"),
+        ("50-10 * * * *", "'50-10' is no minute"),
+        ("*/70 * * * *", "'*/70' is no minute"),
+        ("0 2 31 2 *", "never comes"),
+        ("0 2 * *", "five fields"),
+        ("0 2 * * * 7", "five fields"),
+        ("@nightly", "@daily"),
+        ("@reboot", "@daily"),
+        ("", "five fields"),
+    ],
+)
+def test_install_bad_expression_names_the_field_and_writes_nothing(expression, named, table, root):
+    with pytest.raises(schedule.ScheduleError, match=named.replace("*", r"\*")):
+        schedule.install(root, expression)
+    assert not table.exists()
+
+
+@pytest.mark.parametrize("line", ["# {}", "#{}"])
+def test_current_entry_commented_out_is_none_and_goes_with_remove(line, table, root):
+    schedule.install(root, "0 2 * * *")
+    table.write_text(line.format(table.read_text()))
+    assert schedule.current(root) is None
+    assert schedule.remove(root)
+
+
+def test_current_entry_edited_beyond_telling_says_so(table, root):
+    schedule.install(root, "@daily")
+    table.write_text(table.read_text().replace("@daily", "@reboot"))
+    with pytest.raises(schedule.ScheduleError, match="@reboot"):
+        schedule.current(root)
+
+
+def test_install_without_cron_says_what_to_do(root, monkeypatch):
+    monkeypatch.setenv("PATH", str(root))
+    with pytest.raises(schedule.ScheduleError, match="systemd timer"):
+        schedule.install(root, "@daily")
+
+
+def test_install_crontab_refuses_says_why(table, root, tmp_path):
+    (tmp_path / "bin" / "crontab").write_text("#!/bin/sh\necho 'you may\n not' >&2; exit 1\n")
+    with pytest.raises(schedule.ScheduleError, match="you may"):
+        schedule.install(root, "@daily")
+
+
+def test_install_command_typed_into_a_shell_installs(table, root):
+    command = schedule.install_command(root, "0 3 * * *")
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    assert schedule.current(root) == schedule.Entry("0 3 * * *", schedule.command(root))
+
+
+@pytest.mark.parametrize(
+    ("key", "hours", "late"),
+    [
+        (None, 0, False),
+        ("installed", 3, True),
+        ("installed", 0, False),
+        ("when", 3, True),
+        ("when", 0.5, False),
+    ],
+)
+def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, late, root):
+    then = datetime.now(UTC) - timedelta(hours=hours)
+    if key:
+        schedule._record(root, **{key: then.isoformat()})
+    assert schedule.overdue(root, schedule.Entry("@hourly", "")) is late
+
+
+# --- Runs that nobody watches ---
+
+
+class Monitor(BaseHTTPRequestHandler):
+    """Keeps the path and body of every call in its server's `calls`."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.calls.append((self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+@pytest.fixture
+def monitor():
+    server = HTTPServer(("127.0.0.1", 0), Monitor)
+    server.calls = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def nice(monkeypatch):
+    """How much lower each run set its priority; the tests' own stays."""
+    steps = []
+    monkeypatch.setattr(os, "nice", steps.append)
+    return steps
+
+
+def ending(how):
+    """Return a run that ends so: with a verdict, or an exception raised."""
+
+    def start(options):
+        if isinstance(how, BaseException):
+            raise how
+        return how
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "words"),
+    [
+        (finetuning.Verdict(finetuning.DONE, "published", "Published v2."), 0, "Published"),
+        (finetuning.Verdict(finetuning.REFUSED, "refused", "Refused, v1 stays."), 3, "stays"),
+        (Timeout("lock"), 4, "Another fine-tuning"),
+        (feedback.StoreError("The store is torn."), 5, "torn"),
+        (evaluation.DataError("No train.csv."), 5, "train.csv"),
+        (OSError(28, "No space left on device", "/disk"), 1, "No space left on device: /disk"),
+        (SystemExit("Stopped; model.h5 is as it was."), 1, "as it was"),
+        (ZeroDivisionError("division by zero"), 1, "division by zero"),
+    ],
+)
+def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
+    how, code, words, root, monitor, nice, monkeypatch, capfd
+):
+    monkeypatch.setattr(finetuning, "start", ending(how))
+    url = f"http://127.0.0.1:{monitor.server_port}/check"
+    arguments = ["--root", str(root), "--trigger", "cron", "--ping", url]
+    assert finetuning.main(arguments) == code
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == (code != 0)
+    assert not code or words in said.err
+    assert "Traceback" not in said.err
+    assert nice == [schedule.NICE]
+    assert [path for path, _ in monitor.calls] == ["/check/start", f"/check/{code}"]
+    assert words in monitor.calls[-1][1]
+    assert (schedule.last_run(root)["code"], words in schedule.last_run(root)["message"]) == (
+        code,
+        True,
+    )
+    assert words in (root / finetuning.LOG).read_text()
+
+
+def test_main_monitor_that_does_not_answer_changes_nothing(root, nice, monkeypatch, capfd):
+    done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
+    monkeypatch.setattr(finetuning, "start", ending(done))
+    arguments = ["--root", str(root), "--trigger", "cron", "--ping", "http://127.0.0.1:9/check"]
+    assert finetuning.main(arguments) == finetuning.DONE
+    assert capfd.readouterr() == ("", "")
+
+
+def test_main_unexpected_failure_leaves_its_traceback_in_the_log_alone(
+    root, nice, monkeypatch, capfd
+):
+    monkeypatch.setattr(finetuning, "start", ending(ZeroDivisionError()))
+    assert finetuning.main(["--root", str(root)]) == finetuning.FAILED
+    assert "Traceback" not in capfd.readouterr().err
+    assert "Traceback" in (root / finetuning.LOG).read_text()
+    assert nice == []  # a person waits
+
+
+def test_main_log_grows_no_further_than_its_bounds(root, nice, monkeypatch):
+    monkeypatch.setattr(finetuning, "LOG_BYTES", 1_000)
+    done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
+    monkeypatch.setattr(finetuning, "start", ending(done))
+    for _ in range(60):
+        finetuning.main(["--root", str(root), "--trigger", "cron"])
+    sizes = [path.stat().st_size for path in root.glob(f"{finetuning.LOG}*")]
+    assert len(sizes) == finetuning.LOG_FILES + 1
+    assert max(sizes) <= 1_000
+
+
+def test_main_ping_of_anything_but_a_web_address_is_refused(root, capsys):
+    with pytest.raises(SystemExit):
+        finetuning.main(["--root", str(root), "--ping", "file:///etc/passwd"])
+    assert "file:///etc/passwd" in capsys.readouterr().err
+
+
+def test_main_cron_options_install_show_and_remove(table, root, capsys):
+    def run(*arguments):
+        code = finetuning.main(["--root", str(root), *arguments])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    assert "no entry" in run("--show-cron")[1]
+    assert run("--install-cron", "0 2 * * *")[0] == finetuning.DONE
+    schedule.note_run(root, 3, "Refused, v1 stays.")
+    code, shown = run("--show-cron")
+    assert code == finetuning.DONE
+    assert schedule.command(root) in shown
+    assert "exit code 3: Refused, v1 stays." in shown
+    assert schedule.current(root).next_run().isoformat(timespec="minutes") in shown
+    assert run("--remove-cron") == (finetuning.DONE, "Removed.\n")
+    assert "no entry" in run("--remove-cron")[1]
+    code, said = run("--install-cron", "0 25 * * *")
+    assert (code, said) == (finetuning.BAD_DATA, "'25' is no hour that cron knows.\n")
+
+
+# --- The doctor ---
+
+
+@pytest.fixture
+def well(tmp_path, table, monkeypatch):
+    """A root where all is well, as far as the doctor looks."""
+    root = make_root(tmp_path / ODD)
+    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
+    (root / versions.FOLDER).mkdir()
+    schedule.install(root, "0 2 * * *")
+    monkeypatch.setattr(doctor, "DAEMONS", {doctor.read_name(Path("/proc/self/comm"))})
+    return root
+
+
+def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
+    assert finetuning.main(["--root", str(well), "--check"]) == finetuning.DONE
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line[:2] for line in lines] == ["ok"] * 10
+    assert last == "All is well."
+    (well / "train.csv").unlink()
+    assert finetuning.main(["--root", str(well), "--check"]) == finetuning.FAILED
+    said = capsys.readouterr()
+    mend = [line for line in said.out.splitlines() if line.startswith("MEND")]
+    assert ["train.csv:" in mend[0], "dry run: exit code 5" in mend[1]] == [True, True]
+    assert all("restore it from git" in line for line in mend)
+    assert said.err == "To mend: 2.\n"
+
+
+def spoil_table(root):
+    (root / feedback.TABLE).write_text("some,other,table\n")
+
+
+def spoil_row(root):
+    next((root / feedback.FOLDER).glob("*.png")).unlink()
+
+
+def spoil_model(root):
+    (root / versions.MODEL).write_bytes(b"no model")
+
+
+def fail_last_run(root):
+    schedule.note_run(root, 3, "Refused, v1 stays.")
+
+
+def let_time_pass(root):
+    schedule._record(root, installed="2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "named"),
+    [
+        (spoil_model, doctor.check_model, "model.h5"),
+        (spoil_table, doctor.check_store, "Predicted_Label"),
+        (spoil_row, doctor.check_store, "is missing"),
+        (fail_last_run, lambda root: doctor.check_last_run(root, schedule.current(root)), "v1"),
+        (let_time_pass, lambda root: doctor.check_last_run(root, schedule.current(root)), "due"),
+    ],
+)
+def test_check_fault_is_named_with_a_remedy(spoil, check, named, well):
+    assert check(well).good
+    spoil(well)
+    finding = check(well)
+    assert not finding.good
+    assert named in str(finding)
+
+
+def test_check_lock_held_says_a_run_is_at_work(well):
+    with FileLock(well / versions.FOLDER / versions.LOCK):
+        assert "at work" in doctor.check_lock(well).found
+    assert doctor.check_lock(well).good
+
+
+def test_check_disk_nearly_full_says_how_much_to_free(well, monkeypatch):
+    assert doctor.check_disk(well).good
+    monkeypatch.setattr(doctor, "FREE_MB", 10**12)
+    assert "free" in doctor.check_disk(well).remedy
+
+
+def test_check_permissions_closed_folder_is_named(well, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != versions.FOLDER)
+    assert str(well / versions.FOLDER) in doctor.check_permissions(well).found
+
+
+def test_check_daemon_none_runs_says_how_to_start_it(monkeypatch):
+    monkeypatch.setattr(doctor, "DAEMONS", {"no such process"})
+    assert "start" in doctor.check_daemon().remedy
+
+
+def test_examine_no_entry_says_how_to_install_one(well):
+    schedule.remove(well)
+    *_, last = doctor.examine(well)
+    assert last.remedy == schedule.install_command(well)
+
+
+# --- The real thing ---
+
+
+@pytest.fixture
+def daemon():
+    """A cron daemon: the machine's own, or one for this test."""
+    lacking = "root's rights" if os.geteuid() else "cron" if not shutil.which("cron") else ""
+    if lacking and not os.environ.get("CI"):  # on CI its absence is a failure
+        pytest.skip(f"needs {lacking}: apt-get install cron, and run as root")
+    assert not lacking
+    if doctor.check_daemon().good:
+        yield
+        return
+    process = subprocess.Popen(["cron", "-f"])
+    yield
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_cron_real_daemon_and_crontab_run_the_entry(tmp_path):
+    root = make_root(tmp_path / ODD)
+    try:
+        schedule.install(root, "* * * * *")
+        for _ in range(1_500):  # tenths of a second: a minute's wait, and a slow start
+            if schedule.last_run(root):
+                break
+            time.sleep(0.1)
+    finally:
+        schedule.remove(root)
+    last = schedule.last_run(root)
+    assert (last["code"], last["message"]) == (0, "Nothing to learn: no corrections are stored.")
+    assert schedule.current(root) is None
+    assert "asked by cron" in (root / finetuning.LOG).read_text()
+
+
+def test_journal_ends_with_the_run(root, nice):
+    finetuning.main(["--root", str(root), "--history"])
+    assert logging.getLogger("digits").handlers == []

@@ -452,12 +452,214 @@ def small(digit, rng):
     return as_jpeg(pixels, rng) if rng.random() < 0.7 else as_picture(pixels)
 
 
+def notebook(digit, rng):
+    """A pen between the lines of a notebook, with a red margin line, by a phone's camera."""
+    page, height, width = _sheet(digit, rng, share=(0.12, 0.5), pen=(0.05, 0.11))
+    paper = np.broadcast_to(paper_colour(rng).astype(np.float32), (height, width, 3))
+    blue = paper[0, 0] * rng.uniform([0.6, 0.7, 0.8], [0.85, 0.9, 0.98])
+    paper = blend(_lines(height, width, rng, rng.random() < 0.3), paper, blue)
+    margin = np.zeros((height, width), np.float32)
+    x = rng.uniform(0.05, 0.95) * width
+    slant = rng.uniform(-0.03, 0.03) * height
+    thick = max(1, round(0.003 * max(height, width)))
+    cv2.line(margin, (int(x - slant), 0), (int(x + slant), height), 1, thick)
+    paper = blend(margin, paper, paper[0, 0] * rng.uniform([0.85, 0.4, 0.4], [0.95, 0.7, 0.7]))
+    pixels = blend(page, paper, ink_colour(rng)) * light(height, width, rng, 0.5)
+    return as_jpeg(camera(pixels, rng), rng)
+
+
+def whiteboard(digit, rng):
+    """A marker on a shiny board: smears of what was wiped off, and a lamp's reflection."""
+    page, height, width = _sheet(digit, rng, share=(0.2, 0.7), pen=(0.05, 0.13))
+    smear = cv2.GaussianBlur(rng.normal(0, 25, (height, width)).astype(np.float32), (0, 0), 9)
+    markers = [(25, 25, 30), (20, 50, 160), (190, 30, 35), (10, 120, 60)]
+    pixels = blend(page, rng.uniform(170, 225, 3).mean(), markers[rng.integers(len(markers))])
+    pixels = pixels * light(height, width, rng, 0.4) + smear[..., None] * 2
+    pixels += rng.uniform(30, 70) * _spot(height, width, rng, (0.05, 0.2))[..., None]
+    return as_jpeg(camera(np.minimum(pixels, 255), rng), rng)
+
+
+def kraft(digit, rng):
+    """A dark or white pen on brown paper with fibres."""
+    page, height, width = _sheet(digit, rng, pen=(0.04, 0.14))
+    fibres = np.zeros((height, width), np.float32)
+    for _ in range(rng.integers(20, 120)):
+        x, y = rng.uniform(0, (width, height))
+        dx, dy = rng.normal(0, 0.02 * max(height, width), 2)
+        cv2.line(fibres, (int(x), int(y)), (int(x + dx), int(y + dy)), rng.uniform(-1, 1), 1)
+    paper = rng.uniform([150, 110, 70], [200, 160, 115]) + 14 * fibres[..., None]
+    pen = rng.uniform(10, 50, 3) if rng.random() < 0.7 else rng.uniform(235, 255, 3)
+    pixels = blend(page, paper, pen) * light(height, width, rng, 0.35)
+    return as_jpeg(camera(pixels, rng), rng)
+
+
+def thick_marker(digit, rng):
+    """A fat pen, the digit small and anywhere, also in a corner."""
+    page, height, width = _sheet(digit, rng, share=(0.12, 0.35), pen=(0.14, 0.24))
+    pixels = blend(page, paper_colour(rng), ink_colour(rng)) * light(height, width, rng, 0.3)
+    return as_jpeg(camera(pixels, rng), rng) if rng.random() < 0.6 else as_picture(pixels)
+
+
+def paint_app(digit, rng):
+    """A screenshot of a drawing program: title bar, buttons, palette, scroll bar."""
+    drawing = np.asarray(paint(digit, rng), np.float32)
+    room = max(0, 420 - drawing.shape[1])
+    paper = np.median(drawing, axis=(0, 1)).tolist()
+    drawing = cv2.copyMakeBorder(drawing, 0, 0, 0, room, cv2.BORDER_CONSTANT, value=paper)
+    height, width = drawing.shape[:2]
+    bar, tools = int(rng.integers(40, 110)), int(rng.choice([0, 50]))
+    gray = rng.uniform(225, 250) if rng.random() < 0.7 else rng.uniform(30, 60)
+    page = np.full((height + bar + 24, width + tools + 16, 3), gray, np.float32)
+    page[bar : bar + height, tools : tools + width] = drawing
+    page[:22] = rng.uniform(0, 255, 3)
+    for number in range(rng.integers(4, 14)):
+        left = 8 + number * 26
+        page[26:36, left : left + 14] = rng.uniform(0, 255, 3)
+        page[26:27, left : left + 14] = page[35:36, left : left + 14] = 90
+        if tools:
+            page[bar + left : bar + left + 14, 12:34] = rng.uniform(0, 255, 3)
+    page[bar : bar + height // 3, -12:-4] = 160
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    page = page.astype(np.uint8)
+    cv2.putText(page, "Untitled - Paint", (8, 15), font, 0.4, (0,) * 3, 1, cv2.LINE_AA)
+    return as_picture(page)
+
+
+def screen_photo(digit, rng):
+    """A photographed screen: moire, its dark rim on one or two sides, a window's reflection."""
+    page, height, width = _sheet(digit, rng, share=(0.25, 0.6), pen=(0.04, 0.14))
+    pixels = blend(page, *((225.0,) * 3, (35.0,) * 3)[:: rng.choice([1, -1])])
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    for _ in range(2):
+        angle, wave = rng.uniform(0, np.pi), rng.uniform(0.15, 1.5)
+        phase = (x * np.cos(angle) + y * np.sin(angle)) * wave
+        pixels *= 1 + rng.uniform(0.01, 0.04, 3) * np.sin(phase)[..., None]
+    pixels += rng.uniform(20, 60) * _spot(height, width, rng, (0.1, 0.35))[..., None]
+    rim = [
+        int(rng.uniform(0.03, 0.1) * min(height, width)) * int(rng.random() < 0.4) for _ in "1234"
+    ]
+    pixels = cv2.copyMakeBorder(pixels, *rim, cv2.BORDER_CONSTANT, value=(rng.uniform(10, 35),) * 3)
+    return as_jpeg(camera(pixels * light(*pixels.shape[:2], rng, 0.3), rng), rng)
+
+
+def _spot(height, width, rng, size):
+    """A soft bright spot anywhere, its radius a share of the long side: float32 (h, w), 0 to 1."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    away = (x - rng.uniform(0, width)) ** 2 + (y - rng.uniform(0, height)) ** 2
+    return np.exp(-away / (rng.uniform(*size) * max(height, width)) ** 2)
+
+
+def finger(digit, rng):
+    """A photo with a finger (or its shadow as well) that reaches in from one side."""
+    page, height, width = _sheet(digit, rng, share=(0.2, 0.45), pen=(0.04, 0.13))
+    page = cv2.copyMakeBorder(page, 0, height // 4, 0, 0, cv2.BORDER_CONSTANT)
+    height = page.shape[0]
+    pixels = blend(page, paper_colour(rng), ink_colour(rng))
+    tip = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.86, 0.95) * height])
+    foot = np.array([tip[0] + rng.uniform(-0.2, 0.2) * width, 1.3 * height])
+    thick = int(rng.uniform(0.08, 0.16) * width)
+    masks = []
+    for shift in (0, rng.uniform(-0.04, 0.04) * width):
+        mask = np.zeros((height, width), np.float32)
+        ends = [
+            tuple((end + (shift, 0)).astype(int).tolist()) for end in (tip + (0, thick / 2), foot)
+        ]
+        masks.append(cv2.GaussianBlur(cv2.line(mask, *ends, 1, thick), (0, 0), 1 + abs(shift) / 4))
+    skin = rng.uniform([150, 100, 75], [235, 190, 165])
+    pixels = blend(masks[0], pixels * (1 - 0.4 * masks[1][..., None]), skin)
+    return as_jpeg(camera(pixels * light(height, width, rng, 0.3), rng), rng)
+
+
+def sticky_note(digit, rng):
+    """A coloured note on a dark or wooden table, somewhat turned."""
+    side = int(rng.choice([200, 300, 480]))
+    high = int(rng.uniform(0.35, 0.75) * side)
+    ink = pen_strokes(digit, high, rng, high * rng.uniform(0.03, 0.13))
+    place = ((side - ink.shape[0]) // 2, (side - ink.shape[1]) // 2)
+    notes = [(250, 235, 110), (255, 160, 170), (160, 225, 150), (150, 205, 240), (250, 250, 245)]
+    note = blend(on_page(ink, side, side, rng, place), notes[rng.integers(5)], ink_colour(rng))
+    height, width = (np.array([1, 1]) * side * rng.uniform(1.15, 2, 2)).astype(int)
+    table = rng.uniform([30, 25, 20], [110, 85, 65]) * rng.uniform(0.4, 1)
+    grain = rng.normal(0, 30, (height, width)).astype(np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), sigmaX=12, sigmaY=1.5)[..., None]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.uniform(-12, 12), 1)
+    turn[:, 2] += rng.uniform(0.3, 0.7, 2) * (width - side, height - side)
+    over = cv2.warpAffine(note, turn, (int(width), int(height)))
+    share = cv2.warpAffine(np.ones((side, side), np.float32), turn, (int(width), int(height)))
+    pixels = blend(share, table + 4 * grain, over / np.maximum(share, 0.01)[..., None])
+    return as_jpeg(camera(pixels * light(height, width, rng, 0.3), rng), rng)
+
+
+def broken(digit, rng):
+    """A pen that skips: two or three thin cuts through the strokes."""
+    page, height, width = _sheet(digit, rng, share=(0.3, 0.8), pen=(0.04, 0.12))
+    top, left, bottom, right = (
+        f(axis) for f in (np.min, np.max) for axis in np.nonzero(page > 0.5)
+    )
+    gap = max(2, round(0.06 * max(bottom - top, right - left)))
+    for _ in range(rng.integers(1, 4)):
+        y = int(rng.uniform(0.15, 0.85) * (bottom - top) + top)
+        slant = int(rng.uniform(-0.3, 0.3) * (right - left))
+        cv2.line(page, (int(left), y - slant), (int(right), y + slant), 0, gap)
+    pixels = blend(page, paper_colour(rng), ink_colour(rng)) * light(height, width, rng, 0.3)
+    return as_jpeg(camera(pixels, rng), rng)
+
+
+def form_box(digit, rng):
+    """A scanned or photographed form: the digit stands in a printed box."""
+    high = int(rng.integers(50, 320))
+    ink = pen_strokes(digit, high, rng, high * rng.uniform(0.04, 0.13))
+    room = [int(one) for one in rng.uniform(0.12, 0.5, 4) * high]
+    page = cv2.copyMakeBorder(ink, *room, cv2.BORDER_CONSTANT)
+    thick = max(1, round(high * rng.uniform(0.005, 0.03)))
+    page = cv2.copyMakeBorder(page, *[thick] * 4, cv2.BORDER_CONSTANT, value=rng.uniform(0.5, 1))
+    outside = [int(one) for one in rng.uniform(0.1, 0.6, 4) * high]
+    page = cv2.copyMakeBorder(page, *outside, cv2.BORDER_CONSTANT)
+    pixels = blend(page, paper_colour(rng), ink_colour(rng)) * light(*page.shape, rng, 0.3)
+    return as_jpeg(camera(pixels, rng), rng)
+
+
+def neighbours(digit, rng):
+    """A crop from a line of digits: slices of the ones left and right of it lie at the frame."""
+    high = int(rng.integers(60, 400))
+    pen = high * rng.uniform(0.04, 0.12)
+    ink = pen_strokes(digit, high, rng, pen)
+    page = cv2.copyMakeBorder(ink, *[int(0.3 * high)] * 4, cv2.BORDER_CONSTANT)
+    for side in (slice(None), slice(None, None, -1))[: rng.integers(1, 3)]:
+        other = pen_strokes(digit[::-1] if rng.random() < 0.5 else digit[:, ::-1], high, rng, pen)
+        cut = other[: page.shape[0], : max(2, int(rng.uniform(0.03, 0.12) * high))]
+        top = int(rng.integers(0, page.shape[0] - cut.shape[0] + 1))
+        page[:, side][top : top + cut.shape[0], : cut.shape[1]] = cut[:, ::-1]
+    pixels = blend(page, paper_colour(rng), ink_colour(rng)) * light(*page.shape, rng, 0.3)
+    return as_jpeg(camera(pixels, rng), rng) if rng.random() < 0.7 else as_picture(pixels)
+
+
+def whole_page(digit, rng):
+    """A sheet photographed whole from some angle, on a table; the digit is small on it."""
+    height, width = 900, 640
+    high = int(rng.uniform(0.08, 0.3) * height)
+    ink = pen_strokes(digit, high, rng, high * rng.uniform(0.04, 0.12))
+    place = (int(rng.uniform(0.1, 0.5) * height), int(rng.uniform(0.1, 0.6) * width))
+    sheet = blend(on_page(ink, height, width, rng, place), paper_colour(rng), ink_colour(rng))
+    corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    seen = corners + rng.uniform(-0.08, 0.08, (4, 2)) * (width, height) + 90
+    view = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))
+    size = (width + 180, height + 180)
+    over = cv2.warpPerspective(sheet, view, size)
+    share = cv2.warpPerspective(np.ones((height, width), np.float32), view, size)
+    grain = cv2.GaussianBlur(rng.normal(0, 40, size[::-1]).astype(np.float32), (0, 0), 2, sigmaY=20)
+    table = rng.uniform([40, 30, 20], [140, 105, 80]) + 3 * grain[..., None]
+    pixels = blend(share, table, over / np.maximum(share, 0.01)[..., None])
+    return as_jpeg(camera(pixels * light(*size[::-1], rng, 0.4), rng), rng)
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
         photo, hard_shadow, ruled, squared, paint, canvas, transparent, scan, blackboard,
         faint_pencil,
         thin_stroke, coloured, table_edge, tiny_in_corner, crop_on_white, screenshot, screen_glare,
-        cut_by_frame, tight, small,
+        cut_by_frame, tight, small, notebook, whiteboard, kraft, thick_marker, paint_app,
+        screen_photo, finger, sticky_note, broken, form_box, neighbours, whole_page,
     )
 }  # fmt: skip

@@ -11,7 +11,8 @@ from PIL import Image
 
 from digits import images
 from digits.evaluation import read_rows
-from digits.images import ImageError, find_ink, normalise, open_picture, read_digit
+from digits.images import ImageError, normalise, open_picture, read_digit
+from digits.ink import find_ink
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_find_ink_gives_the_strokes_and_no_dust(digits):
     page = page_with(digits[20])
     page[5:8, 5:8] = 0
     page[280:282, 270:273] = 0
-    ink = find_ink(pictures.as_picture(page))
+    ink = find_ink(np.asarray(pictures.as_picture(page).convert("RGB")))
     assert (ink.dtype, ink.ndim, ink.max()) == (np.uint8, 2, 255)
     assert likeness(normalise(ink), digits[20]) > 0.9
 
@@ -255,9 +256,9 @@ def test_read_digit_simulated_picture_is_like_its_digit(kind, digits):
             likes.append(likeness(read_digit(pictures.draw(kind, digit, rng)), digit))
         except ImageError:
             refused += 1
-    assert refused <= (kind == "squared")  # there one digit in eight falls apart into "several"
-    assert np.median(likes) > 0.9
-    assert sorted(likes)[1] > 0.8  # one in eight may keep a ruled line or lose a stroke
+    assert refused <= (kind == "broken")  # there a 4 in two halves passes for "several"
+    assert np.median(likes) > 0.93
+    assert sorted(likes)[1] > 0.85  # one in eight may keep a ruled line or lose a stroke
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

@@ -2,8 +2,8 @@
 
     streamlit run app.py
 
-It arranges, asks and calls; what it calls lives in `digits/`. TensorFlow is loaded after the page
-is painted, and fine-tuning runs as a process of its own, so neither keeps a visitor waiting.
+It arranges, asks and calls; what it calls lives in `digits/`. TensorFlow stays out of this
+process: the network answers without it, and fine-tuning is a process of its own.
 Everything is kept under one root: DIGITS_HOME, or else the folder of this script.
 """
 
@@ -189,7 +189,7 @@ def show_page() -> None:
     if changes.open:
         with changes:
             show_versions()
-    wake_network()
+    network()  # says at once when model.h5 cannot serve
 
 
 # --- Giving it a digit ---
@@ -304,8 +304,7 @@ def read(given: Given) -> Guess | str:
         picture, digit = (kept.picture, kept.digit) if kept else normalised(given.file)
     except images.ImageError as error:
         return str(error)
-    with st.spinner("Waking the network: a few seconds, the first time only"):
-        net, version = network()
+    net, version = network()
     if kept and kept.version == version:
         return kept
     probabilities = model.predict(net, digit[np.newaxis])[0]
@@ -421,19 +420,14 @@ def network():
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return model.load(path)  # raises the sentence that fits
+        return model.load_light(path)  # raises the sentence that fits
     return load_network(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def load_network(path: Path, identity: tuple):
     """Return the network at path and its version; identity tells one file from the next."""
-    return model.load(path), versions.current(ROOT)
-
-
-def wake_network() -> None:
-    """Load TensorFlow and the network while the person still picks a picture."""
-    network()
+    return model.load_light(path), versions.current(ROOT)
 
 
 # --- Feedback ---

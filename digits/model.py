@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from digits import light
+
 if TYPE_CHECKING:
     import keras
 
@@ -24,6 +26,7 @@ CLASSES = 10
 SIDE = 28  # px, MNIST's image side
 SURE = 0.94  # probability from which an answer stands alone; see benchmarks/network.py
 BATCH = 512  # digits per call: large enough to fill two cores, small enough for a 1 GB host
+UNREADABLE = "{} is not a readable Keras model: restore it from git or from versions/."
 
 
 class ModelError(RuntimeError):
@@ -85,17 +88,40 @@ def load(path: str | Path) -> keras.Model:
     Raises ModelError when the file is missing, damaged, or does not map MNIST images to ten
     classes.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"There is no model at {path}: run modelbuilding.ipynb, or restore it.")
+    _check_there(path)
     keras = _keras()
     try:
         net = keras.models.load_model(path, compile=False)
     # RuntimeError: what h5py raises when the file's own tables are damaged.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        raise ModelError(
-            f"{path} is not a readable Keras model: restore it from git or from versions/."
-        ) from error
+        raise ModelError(UNREADABLE.format(path)) from error
+    return _checked(net, path)
+
+
+def load_light(path: str | Path) -> light.Network | keras.Model:
+    """Return the network stored at path, ready to predict, without TensorFlow where possible.
+
+    Its answers are those of `load`. A network of other layers than `build` makes, such as one of
+    a reader's own, is loaded by Keras. Raises ModelError as `load` does.
+    """
+    _check_there(path)
+    try:
+        net = light.load(path)
+    except (KeyError, TypeError, ValueError):
+        return load(path)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(UNREADABLE.format(path)) from error
+    return _checked(net, path)
+
+
+def _check_there(path: str | Path) -> None:
+    """Raise ModelError when there is no file at path."""
+    if not Path(path).is_file():
+        raise ModelError(f"There is no model at {path}: run modelbuilding.ipynb, or restore it.")
+
+
+def _checked(net: light.Network | keras.Model, path: str | Path):
+    """Return the network; raise ModelError unless it maps MNIST images to ten classes."""
     shapes = (tuple(net.input_shape), tuple(net.output_shape))
     if shapes != ((None, SIDE, SIDE, 1), (None, CLASSES)):
         raise ModelError(
@@ -105,12 +131,13 @@ def load(path: str | Path) -> keras.Model:
     return net
 
 
-def predict(net: keras.Model, digits: np.ndarray) -> np.ndarray:
+def predict(net: light.Network | keras.Model, digits: np.ndarray) -> np.ndarray:
     """Return the probabilities, float32 (n, 10), rows summing to 1, of uint8 (n, 28, 28)."""
-    answer = _compiled(net)
+    is_light = isinstance(net, light.Network)
+    answer, batch = (net, light.BATCH) if is_light else (_compiled(net), BATCH)
     parts = [
-        answer(scale(digits[start : start + BATCH])).numpy()
-        for start in range(0, len(digits), BATCH)
+        np.asarray(answer(scale(digits[start : start + batch])))
+        for start in range(0, len(digits), batch)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, CLASSES), np.float32)
 

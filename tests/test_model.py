@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits import model
+from digits import light, model
+
+LOADERS = pytest.mark.parametrize("load", [model.load, model.load_light])
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +121,34 @@ def test_load_model_of_plain_keras_reads_the_file(net, saved, few):
     assert np.allclose(answers, model.predict(net, few[0]), atol=1e-5)
 
 
-def test_load_missing_file_is_named(tmp_path):
+def test_load_light_own_network_answers_as_load(net, saved, few):
+    loaded = model.load_light(saved)
+    assert isinstance(loaded, light.Network)
+    assert np.allclose(model.predict(loaded, few[0]), model.predict(net, few[0]), atol=1e-5)
+
+
+def test_load_light_network_of_other_layers_is_served_by_keras(few, tmp_path):
+    import keras
+
+    layers = keras.layers
+    other = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(3, 5, activation="relu"),
+            layers.MaxPooling2D(4),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.save(other, tmp_path / "other.h5")
+    answers = model.predict(model.load_light(tmp_path / "other.h5"), few[0])
+    assert np.allclose(answers, other.predict(model.scale(few[0]), verbose=0), atol=1e-5)
+
+
+@LOADERS
+def test_load_missing_file_is_named(load, tmp_path):
     with pytest.raises(model.ModelError, match=r"There is no model at .*gone\.h5"):
-        model.load(tmp_path / "gone.h5")
+        load(tmp_path / "gone.h5")
 
 
 @pytest.mark.parametrize(
@@ -137,10 +164,11 @@ def test_load_missing_file_is_named(tmp_path):
         pytest.param(lambda data: data.replace(b"model_config", b"other_config"), id="no config"),
     ],
 )
-def test_load_damaged_file_is_named(change, damaged):
+@LOADERS
+def test_load_damaged_file_is_named(load, change, damaged):
     path = damaged(change)
     with pytest.raises(model.ModelError) as caught:
-        model.load(path)
+        load(path)
     assert str(path) in str(caught.value)
     assert "restore it" in str(caught.value)
 
@@ -148,7 +176,8 @@ def test_load_damaged_file_is_named(change, damaged):
 @pytest.mark.parametrize(
     ("shape", "classes"), [((28, 28), 10), ((28, 28, 3), 10), ((28, 28, 1), 9)]
 )
-def test_load_network_for_something_else_is_refused(shape, classes, tmp_path):
+@LOADERS
+def test_load_network_for_something_else_is_refused(load, shape, classes, tmp_path):
     import keras
 
     inputs = keras.Input(shape)
@@ -156,4 +185,4 @@ def test_load_network_for_something_else_is_refused(shape, classes, tmp_path):
     path = tmp_path / "other.h5"
     model.save(keras.Model(inputs, outputs), path)
     with pytest.raises(model.ModelError, match=r"other.h5 maps .* not 28 x 28 digits"):
-        model.load(path)
+        load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -29,14 +30,22 @@ def write(path: Path, data: bytes) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to a text file and sync it; a torn last line is closed first."""
-    with open(path, "a+b") as stream:
+    """Add one line to a text file and sync it; a torn last line is closed first.
+
+    Raises OSError when the disk is full or refuses; path is then as it was.
+    """
+    with open(path, "a+b", buffering=0) as stream:
         end = stream.seek(0, os.SEEK_END)
         stream.seek(max(end - 1, 0))
         torn = end > 0 and stream.read(1) != b"\n"
-        stream.write(b"\n" * torn + line.encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+        data = b"\n" * torn + line.encode() + b"\n"
+        try:
+            if stream.write(data) < len(data):  # what fits on a disk that is nearly full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(stream.fileno())
+        except OSError:
+            stream.truncate(end)
+            raise
     sync_folder(path.parent)
 
 

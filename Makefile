@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint benchmark
+.PHONY: run test lint benchmark stress
 
 run: .venv/run
 	$(BIN)/streamlit run app.py
@@ -17,6 +17,9 @@ lint: .venv/test
 
 benchmark: .venv/test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+stress: .venv/test
+	for script in stress/*.py; do $(BIN)/python $$script || exit 1; done
 
 .venv/run: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

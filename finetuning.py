@@ -31,7 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -242,7 +242,8 @@ def journal(options: argparse.Namespace) -> Iterator[None]:
     finally:
         log.handlers = []
         for handler in handlers:
-            handler.close()
+            with suppress(OSError):  # as above
+                handler.close()
 
 
 def show_history(options: argparse.Namespace) -> Verdict:

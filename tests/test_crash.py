@@ -225,5 +225,4 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
 
 
 def test_fine_tuning_killed_at_random_moments_leaves_all_whole(tmp_path):
-    struck = crash.strike(tmp_path, moments=3, seconds=90, seed=0)
-    assert struck >= 1
+    assert crash.strike(tmp_path, moments=2, seconds=600, seed=0) == 2

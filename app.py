@@ -304,7 +304,7 @@ def read(given: Given) -> Guess | str:
         picture, digit = (kept.picture, kept.digit) if kept else normalised(given.file)
     except images.ImageError as error:
         return str(error)
-    net, version = network()
+    net, version, _ = network()
     if kept and kept.version == version:
         return kept
     probabilities = model.predict(net, digit[np.newaxis])[0]
@@ -415,19 +415,19 @@ def offer_answers(guesses: list[Guess]) -> None:
 
 
 def network():
-    """Return the network in service and its version; a file replaced meanwhile is loaded anew."""
+    """Return the network that answers, its version, and "" or why it stands in for `model.h5`.
+
+    A file replaced meanwhile is loaded anew.
+    """
     path = ROOT / versions.MODEL
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return model.load_light(path)  # raises the sentence that fits
-    return load_network(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    stat = path.stat() if path.exists() else None
+    return load_network(stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def load_network(path: Path, identity: tuple):
-    """Return the network at path and its version; identity tells one file from the next."""
-    return model.load_light(path), versions.current(ROOT)
+def load_network(identity: tuple | None):
+    """Return what serves in the place of a file; identity tells one file from the next."""
+    return versions.serviceable(ROOT, model.load_light)
 
 
 # --- Feedback ---
@@ -598,7 +598,7 @@ def state_of_each(stored: list[Correction]) -> dict[tuple[str, int], str]:
     lines = {(line["image"], line["actual"]): line for line in receipt["corrections"]}
     runs_decided = [one for one in versions.history(ROOT) if "receipt" in one]
     published = runs_decided and runs_decided[-1]["decision"] == versions.PUBLISHED
-    in_force = published and versions.current(ROOT).name == runs_decided[-1]["version"]
+    in_force = published and network()[1].name == runs_decided[-1]["version"]
     when = "after" if in_force else "before"
     return {one.key: state_of(lines.get(one.key), when) for one in stored}
 
@@ -718,11 +718,15 @@ def show_strip(pictures: list[tuple[Image.Image | np.ndarray, str]]) -> None:
 
 
 def show_version() -> None:
-    """Say which network answers, and since when."""
-    if (ROOT / versions.MODEL).exists():
-        version = versions.current(ROOT)
-        since = datetime.fromisoformat(version.since).strftime("%d %B %Y, %H:%M")
-        st.caption(f"Version **{version.short}** answers, in service since {since} UTC.")
+    """Say which network answers, since when, and why if it stands in for `model.h5`."""
+    try:
+        _, version, problem = network()
+    except model.ModelError:  # said at the end of the page, which is of use without a network too
+        return
+    since = datetime.fromisoformat(version.since).strftime("%d %B %Y, %H:%M")
+    st.caption(f"Version **{version.short}** answers, in service since {since} UTC.")
+    if problem:
+        st.warning(problem, icon=":material/healing:")
 
 
 def show_live_accuracy() -> None:
@@ -849,7 +853,7 @@ def show_versions() -> None:
 
 def show_roll_back() -> None:
     """Offer to put an earlier version back in service."""
-    names = [name for name in versions.kept(ROOT) if name != versions.current(ROOT).name]
+    names = [name for name in versions.kept(ROOT) if name != network()[1].name]
     if not names or not may_change():
         return
     st.subheader("Go back", anchor=False)
@@ -879,7 +883,7 @@ def show_confusion() -> None:
     st.subheader("Where it errs", anchor=False)
     if not st.toggle("Read all held-out digits now"):
         return
-    net, version = network()
+    net, version, _ = network()
     with st.spinner("Reading the held-out digits"):
         matrix = confusion(version.sha256, net)
     errors = int(matrix.sum() - np.trace(matrix))

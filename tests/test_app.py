@@ -213,6 +213,17 @@ def test_page_model_unusable_says_so(page, root, rows, content):
     assert "model.h5" in page.error[0].value
 
 
+@pytest.mark.parametrize("content", [None, b"not a model"])
+def test_page_model_damaged_the_last_good_version_answers_and_says_so(page, root, rows, content):
+    versions.register(root)
+    (root / versions.MODEL).unlink()
+    if content:
+        (root / versions.MODEL).write_bytes(content)
+    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+    assert page.header[0].value == f"I read {rows[1][0]}"
+    assert "v1 stands in for it" in "".join(one.value for one in page.warning)
+
+
 def test_page_doubtful_digit_names_two_candidates(page, rows, shipped):
     digits, _ = rows
     probabilities = np.sort(model.predict(shipped, digits))

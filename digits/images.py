@@ -19,7 +19,16 @@ from PIL import Image, ImageOps
 from digits.ink import NO_INK, ImageError, find_ink, stroke_width
 
 MAX_BYTES = 10 * 2**20  # of the file; a phone's 12-megapixel JPEG has 2 to 6 MB
-MAX_PIXELS = 100_000_000  # of the opened picture; phones reach 50 million, bombs go far beyond
+# What a stranger can make costly stays out: EPS runs Ghostscript, an ICO's picture may be larger
+# than its header says, JPEG 2000 takes up to 0.1 s and 19 MB for a million pixels. JPEG opens MPO.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM")
+# Pixels, so that any picture takes at most 500 MB: a JPEG is decoded small, but for one of several
+# scans libjpeg keeps 6 bytes a pixel; WebP takes 17; 16 bits are stretched as float. Phones reach
+# 64 million, a page at 600 dpi has 35.
+MAX_PIXELS = {"JPEG": 65_000_000, "MPO": 65_000_000, "WEBP": 24_000_000}
+MAX_PIXELS_OTHERS = 36_000_000
+MAX_PIXELS_DEEP = 20_000_000  # of more than 8 bits
+MAX_PASSES = 10**9  # pixels times scans of a JPEG; libjpeg does 800 million in a second
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
 
@@ -31,37 +40,63 @@ BOX_SIDE = 20  # px, MNIST's box for the ink (LeCun et al. 1998)
 def open_picture(file):
     """A picture: RGB PIL image, upright, without metadata, long side at most 1,024 px.
 
-    file: path, or binary file object at its beginning; PNG, JPEG, MPO, WebP, GIF, BMP, TIFF or
-    anything else Pillow opens, told by its content. Of an animation the first frame counts.
+    file: path, or binary file object at its beginning; PNG, JPEG, MPO, WebP, GIF, BMP, TIFF, AVIF
+    or PPM, told by its content. Of an animation the first frame counts.
     Raises ImageError when it is no picture, damaged, empty, or too large.
     """
     data = _read_bytes(file)
     try:
+        image = _open_header(data)
+        image.draft("RGB", _draft_size(image))
+        image.load()
+        return _plain(_shrink(image))
+    except ImageError:
+        raise
+    except Exception:  # Pillow raises whatever it meets in a damaged file: struct.error, KeyError
+        raise ImageError("This picture is damaged; please save it again and resend it.") from None
+
+
+def _open_header(data):
+    """The image in a file's bytes, not decoded yet. Raises ImageError when it is none, or large."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
-        raise ImageError(_too_many_pixels("more than 178")) from None
-    except (OSError, ValueError, SyntaxError):
+        raise ImageError(_too_many_pixels("more than 178", MAX_PIXELS_OTHERS)) from None
+    except Exception:  # Pillow raises whatever it meets
         raise ImageError(
             "This file is not a picture that can be read; please send a PNG, JPEG, WebP, GIF, "
             "BMP or TIFF."
         ) from None
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(_too_many_pixels(f"{width * height / 1e6:.0f}"))
-    long = max(width, height)
-    try:
-        image.draft("RGB", (width * DRAFT_SIDE // long or 1, height * DRAFT_SIDE // long or 1))
-        image.load()
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError, MemoryError):
-        raise ImageError("This picture is damaged; please save it again and resend it.") from None
-    image = ImageOps.exif_transpose(image)
+    pixels = image.width * image.height
+    allowed = MAX_PIXELS.get(image.format, MAX_PIXELS_OTHERS)
+    if image.mode.startswith(("I", "F")):
+        allowed = MAX_PIXELS_DEEP
+    if pixels > allowed:
+        raise ImageError(_too_many_pixels(f"{pixels / 1e6:.0f}", allowed))
+    coded_as_jpeg = image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
+    if coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES:
+        raise ImageError("This picture is built up in too many steps; please save it as PNG.")
+    return image
+
+
+def _draft_size(image):
+    """The (width, height) down to which a JPEG may be decoded."""
+    long = max(image.size)
+    return tuple(side * DRAFT_SIDE // long or 1 for side in image.size)
+
+
+def _shrink(image):
+    """The image upright, its long side at most MAX_SIDE."""
+    ImageOps.exif_transpose(image, in_place=True)
     scale = MAX_SIDE / max(image.size)
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in image.size]
-        image = _eight_bit(image).resize(size, Image.Resampling.BOX, reducing_gap=2)
-    return _plain(image)
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.size]
+    if image.mode not in ("L", "LA", "RGB", "RGBA") or "transparency" in image.info:
+        image = _eight_bit(image)
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2)
 
 
 def read_digit(picture):
@@ -101,9 +136,9 @@ def _read_bytes(file):
     return data
 
 
-def _too_many_pixels(millions):
+def _too_many_pixels(millions, allowed):
     return (
-        f"This picture has {millions} million pixels, more than the {MAX_PIXELS // 10**6} million "
+        f"This picture has {millions} million pixels, more than the {allowed // 10**6} million "
         "that can be read; please send a smaller one."
     )
 
@@ -111,9 +146,12 @@ def _too_many_pixels(millions):
 def _eight_bit(image):
     """The image in mode RGB or RGBA, 8 bits a channel, alpha kept."""
     if image.mode.startswith(("I", "F")):  # 16 and 32 bits: convert() would clip, so stretch
-        values = np.nan_to_num(np.asarray(image, np.float32))
-        low, high = values.min(), values.max()
-        image = Image.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
+        values = np.nan_to_num(np.array(image, np.float32), copy=False)
+        low, high = float(values.min()), float(values.max())
+        scale = 255 / max(high - low, 1)
+        values *= scale  # in place, for memory; before the shift, which might overflow
+        values -= low * scale
+        image = Image.fromarray(values.astype(np.uint8))
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("RGB")

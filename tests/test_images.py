@@ -144,9 +144,9 @@ def test_open_picture_too_large_a_file_names_the_limit():
         open_picture(io.BytesIO(b"\x89PNG" + bytes(images.MAX_BYTES)))
 
 
-@pytest.mark.parametrize("side", [10_001, 14_000])
+@pytest.mark.parametrize("side", [6_001, 14_000])
 def test_open_picture_bomb_is_refused_before_it_is_unpacked(side):
-    with pytest.raises(ImageError, match="100 million"):
+    with pytest.raises(ImageError, match="36 million"):
         open_picture(saved(Image.new("1", (side, side)), "PNG"))
 
 

@@ -1,0 +1,49 @@
+"""Hostile uploads, a table of what `stress/pictures.py` sends by the thousand."""
+
+import io
+from contextlib import suppress
+
+import pytest
+
+from digits.images import MAX_SIDE, ImageError, open_picture, read_digit
+from tests.uploads import KINDS, ODD, flat_png, many_scans, odd, run_length_bmp, upload
+
+
+def opened(data):
+    """The picture, None when it is refused; whatever else is raised fails the test."""
+    with suppress(ImageError):
+        picture = open_picture(io.BytesIO(data))
+        assert picture.mode == "RGB"
+        assert max(picture.size) <= MAX_SIDE
+        with suppress(ImageError):
+            read_digit(picture)
+        return picture
+    return None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("odd", "bomb")])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_open_picture_damaged_file_is_read_or_refused(kind):
+    outcomes = [opened(upload(seed, kind)[1]) for seed in range(60)]
+    assert None in outcomes or kind == "exif"  # EXIF, however odd, spoils no picture
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_open_picture_odd_file_is_read_or_refused(number):
+    opened(odd(number))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        flat_png(50_000, 50_000, 1, 0, 1),
+        flat_png(6001, 6000, 1, 0, 1),
+        flat_png(4500, 4500, 16, 0, 1),
+        many_scans(1000, 1000),
+        run_length_bmp(64),
+    ],
+)
+def test_open_picture_costly_file_is_refused(data):
+    with pytest.raises(ImageError):
+        open_picture(io.BytesIO(data))

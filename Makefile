@@ -19,6 +19,7 @@ benchmark: .venv/test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 stress: .venv/test
+	$(BIN)/python -m pip install --quiet --requirement stress/requirements.txt
 	for script in stress/*.py; do $(BIN)/python $$script || exit 1; done
 
 .venv/run: requirements.txt

@@ -24,6 +24,7 @@ from digits import corrections, files, tables
 from digits.corrections import FOLDER, TABLE, Correction, StoreError, image_name
 
 LOCK_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
+LOCK_POLL = 0.005  # s between tries: eight writers at once wait for one another, not for this
 SAME_ANSWER = 60  # s within which the same answer again is a double click, not a second opinion
 MAX_PICTURES = 20_000  # more than a class draws in years; the page still lists them in a moment
 MAX_BYTES = 2 * 2**30  # of all pictures: what a small server can spare, 100 KB for each
@@ -139,7 +140,7 @@ def sweep(root: str | Path) -> None:
 def locked(root: Path) -> Iterator[None]:
     """Hold the store's lock; turn what the disk refuses into StoreError."""
     try:
-        with FileLock(root / f"{TABLE}.lock", timeout=LOCK_WAIT):
+        with FileLock(root / f"{TABLE}.lock", timeout=LOCK_WAIT, poll_interval=LOCK_POLL):
             yield
     except Timeout as error:
         raise StoreError(

@@ -31,6 +31,7 @@ MAX_PIXELS_DEEP = 20_000_000  # of more than 8 bits
 MAX_PASSES = 10**9  # pixels times scans of a JPEG; libjpeg does 800 million in a second
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
+MAX_ASPECT = 30  # long side to short; a 1 cut out closely has 10, beyond 100 no strokes are left
 
 DIGIT_SIDE = 28  # px, MNIST's picture
 THIN = 2.3  # px in the box; MNIST's strokes measure 2 to 4
@@ -109,6 +110,8 @@ def read_digit(picture):
         gray = np.asarray(picture.convert("L"))
         if _is_normal(gray):
             return gray
+    if max(picture.size) > MAX_ASPECT * min(picture.size):
+        raise ImageError(NO_INK)
     return normalise(find_ink(np.asarray(_plain(picture))))
 
 

@@ -1,0 +1,134 @@
+"""Eight processes add 250 corrections each: while others change, export and learn, nothing is lost.
+
+    python stress/store.py [--processes 8] [--each 250]
+
+First alone, then beside one process that confirms, relabels, removes and restores, one that
+exports, and one real fine-tuning. Prints the counts and seconds; fails if a row, a picture or a
+change is missing. Takes about two minutes on two slow cores.
+"""
+
+import argparse
+import io
+import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from digits import corrections, exchange, feedback, model, versions  # noqa: E402
+from tests.roots import add_misread, make_root  # noqa: E402
+
+CHANGED = 40  # corrections that are there before, and are changed while others are added
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--each", type=int, default=250)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        seconds = add_at_once(root, options.processes, options.each)
+        check(root, options.processes * options.each, "alone", seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        beside_others(Path(folder), options.processes, options.each)
+
+
+def beside_others(root, processes, each):
+    """Add while corrections are changed and exported, and learned from by finetuning.py."""
+    make_root(root)
+    add_misread(root, model.load(ROOT / versions.MODEL), CHANGED)
+    command = [sys.executable, ROOT / "finetuning.py", "--root", root]
+    learning = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    busy = [context.Process(target=work, args=(root, stop)) for work in (change, export)]
+    for process in busy:
+        process.start()
+    seconds = add_at_once(root, processes, each)
+    stop.set()
+    for process in busy:
+        process.join()
+    said = learning.communicate()[0].strip()
+    check(root, CHANGED + processes * each, "beside others", seconds)
+    print(f"finetuning.py: exit code {learning.returncode}, {said}")
+    codes = [process.exitcode for process in busy]
+    if codes != [0, 0] or learning.returncode not in (0, 3):
+        sys.exit(f"Changing and exporting ended with {codes}.")
+
+
+def add_at_once(root, processes, each):
+    """Add from several processes; return the seconds."""
+    began = time.monotonic()
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(add_many, [root] * processes, range(processes), [each] * processes))
+    return time.monotonic() - began
+
+
+def add_many(root, worker, count):
+    """Store `count` corrections that no other worker stores."""
+    for number in range(count):
+        pixels = np.random.default_rng(worker * count + number).integers(0, 256, (40, 40, 3))
+        feedback.add(root, Image.fromarray(pixels.astype(np.uint8)), worker, 9)
+
+
+def change(root, stop):
+    """Change the first corrections in turn until told to stop; each comes to stand as an 8 again.
+
+    Raises StoreError or AssertionError when a change is lost.
+    """
+    rounds = 0
+    while not stop.is_set() or rounds == 0:
+        for one in feedback.load(root)[0][:CHANGED]:
+            other = feedback.relabel(root, one, (one.actual + 1) % 10)
+            feedback.restore(root, feedback.remove(root, feedback.confirm(root, other)))
+            assert find(root, one.image) == (other.actual, 2), "a change was lost"
+            feedback.relabel(root, other, one.actual)
+        rounds += 1
+    print(f"changed: {rounds * CHANGED * 5} times")
+
+
+def find(root, image):
+    """Return the label and the answers of the correction with that image."""
+    found = next(one for one in feedback.load(root)[0] if one.image == image)
+    return found.actual, found.answers
+
+
+def export(root, stop):
+    """Export again and again until told to stop; each zip must be whole, with all it names."""
+    rounds = 0
+    while not stop.is_set() or rounds == 0:
+        with zipfile.ZipFile(io.BytesIO(exchange.export(root))) as archive:
+            assert archive.testzip() is None
+            lines = archive.read(corrections.TABLE).decode().splitlines()[1:]
+            assert {line.split(",")[2] for line in lines} <= set(archive.namelist())
+        rounds += 1
+    print(f"exported: {rounds} times, {len(lines)} rows in the last")
+
+
+def check(root, expected, when, seconds):
+    """Print the counts of the store; end the command unless all is there, once."""
+    stored, warnings = feedback.load(root)
+    lines = (root / corrections.TABLE).read_text().splitlines()
+    headers = sum(line.startswith(corrections.COLUMNS[0]) for line in lines)
+    images = {path.name for path in (root / corrections.FOLDER).iterdir()}
+    print(
+        f"{when}: {len(lines) - headers} rows, {len(images)} images, {headers} header, "
+        f"{len(warnings)} warnings, {expected} expected, {seconds:.1f} s"
+    )
+    named = {Path(one.image).name for one in stored}
+    if (len(lines) - headers, headers, warnings) != (expected, 1, []) or images != named:
+        sys.exit("Something was lost.")
+
+
+if __name__ == "__main__":
+    main()

@@ -684,7 +684,9 @@ def show_learning() -> None:
     waiting = [one for one in stored if one.key not in seen]
     st.write(f"**{len(waiting)}** corrections wait to be learned, of {len(stored)} stored.")
     show_strip(
-        [(thumbnail(ROOT / one.image), f"{one.predicted} → {one.actual}") for one in waiting[::-1]]
+        waiting[::-1],
+        lambda one: thumbnail(ROOT / one.image),
+        lambda one: f"{one.predicted} → {one.actual}",
     )
     for warning in warnings[:WARNINGS]:
         st.caption(f":material/warning: {warning}")
@@ -708,13 +710,13 @@ def show_learning() -> None:
     show_live_accuracy()
 
 
-def show_strip(pictures: list[tuple[Image.Image | np.ndarray, str]]) -> None:
-    """Show the first of some pictures side by side, small, each with its caption."""
+def show_strip(items: list, picture_of: Callable, caption_of: Callable) -> None:
+    """Show the first of some items side by side, small: as the two functions return them."""
     with st.container(horizontal=True, gap="small"):
-        for picture, caption in pictures[:STRIP]:
-            st.image(picture, caption, width=STRIP_SIDE, alt=caption)
-    if len(pictures) > STRIP:
-        st.caption(f"and {len(pictures) - STRIP} more")
+        for item in items[:STRIP]:  # a store may hold thousands: only these are drawn
+            st.image(picture_of(item), caption_of(item), width=STRIP_SIDE, alt=caption_of(item))
+    if len(items) > STRIP:
+        st.caption(f"and {len(items) - STRIP} more")
 
 
 def show_version() -> None:
@@ -800,16 +802,14 @@ def show_receipt() -> None:
         learned = Counter(line["outcome"] for line in receipt["corrections"])
         st.write(", ".join(f"**{n}** {outcome}" for outcome, n in learned.items()) + ".")
         lines = [line for line in receipt["corrections"][::-1] if (ROOT / line["image"]).exists()]
-        show_strip([(thumbnail(ROOT / line["image"]), before_and_after(line)) for line in lines])
+        show_strip(lines, lambda line: thumbnail(ROOT / line["image"]), before_and_after)
         flips = receipt["flipped"]
         fixed = sum(flip["fixed"] for flip in flips)
         st.write(
             "On digits it has never seen, the last run "
             f"fixed {fixed} and broke {len(flips) - fixed}."
         )
-        show_strip(
-            [(charts.enlarged(pixels_of(flip), 56), before_and_after(flip)) for flip in flips]
-        )
+        show_strip(flips, lambda flip: charts.enlarged(pixels_of(flip), 56), before_and_after)
 
 
 def before_and_after(line: dict) -> str:

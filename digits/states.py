@@ -1,0 +1,45 @@
+"""What became of each stored correction: waiting, learned, held back, still wrong, or removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from digits import receipts, versions
+from digits.corrections import Correction
+
+WAITING, LEARNED, HELD_BACK, WRONG, REMOVED = STATES = (
+    "waiting",
+    "learned",
+    "held back",
+    "still wrong",
+    "removed",
+)
+
+
+def of_each(root: str | Path, stored: list[Correction]) -> list[str]:
+    """Return the state of each correction, as the network in service has it.
+
+    After a run that was refused or rolled back, the network of before that run serves.
+    """
+    receipt = receipts.last(root) or {"corrections": []}
+    lines = {(line["image"], line["actual"]): line for line in receipt["corrections"]}
+    when = "after" if _in_force(Path(root)) else "before"
+    return [REMOVED if one.removed else _state(lines.get(one.key), when) for one in stored]
+
+
+def _in_force(root: Path) -> bool:
+    """Return whether the last run was published and its network still serves."""
+    decided = [record for record in versions.history(root) if "receipt" in record]
+    if not decided or not (root / versions.MODEL).exists():
+        return False
+    published = decided[-1]["decision"] == versions.PUBLISHED
+    return published and versions.current(root).name == decided[-1]["version"]
+
+
+def _state(line: dict | None, when: str) -> str:
+    """Return the state that a receipt's line tells: of before the run, or after."""
+    if line is None:
+        return WAITING
+    if line["outcome"] not in (receipts.RIGHT, receipts.WRONG):
+        return HELD_BACK
+    return LEARNED if line[f"guess_{when}"] == line["actual"] else WRONG

@@ -98,8 +98,9 @@ def grow(root: Path, digits: np.ndarray, swaps: int, pictures: int) -> np.ndarra
 
 def guesses(page: AppTest) -> list[int]:
     """Return the guess on each card; a doubtful one names the likelier digit first."""
-    heads = [one.value for one in page.subheader if one.value.startswith(("I read", "Not sure"))]
-    return [int(re.search(r"\d", head)[0]) for head in heads]
+    heads = [one.value for one in (*page.header, *page.subheader)]
+    answers = [head for head in heads if head.startswith(("I read", "Not sure"))]
+    return [int(re.search(r"\d", answer)[0]) for answer in answers]
 
 
 def judge(page: AppTest, place: int, wrong: bool) -> float:

@@ -11,6 +11,7 @@ marks into MNIST's form. `read_digit` is the one after the other. Whatever canno
 import io
 import os
 import warnings
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from digits.ink import NO_INK, ImageError, find_ink, stroke_width
 MAX_BYTES = 10 * 2**20  # of the file; a phone's 12-megapixel JPEG has 2 to 6 MB
 # What a stranger can make costly stays out: EPS runs Ghostscript, an ICO's picture may be larger
 # than its header says, JPEG 2000 takes up to 0.1 s and 19 MB for a million pixels. JPEG opens MPO.
+# BMP in run lengths stays out, too: Pillow decodes it in Python.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM")
 # Pixels, so that any picture takes at most 500 MB: a JPEG is decoded small, but for one of several
 # scans libjpeg keeps 6 bytes a pixel; WebP takes 17; 16 bits are stretched as float. Phones reach
@@ -48,6 +50,7 @@ def open_picture(file):
     data = _read_bytes(file)
     try:
         image = _open_header(data)
+        _refuse_costly(image, data)
         image.draft("RGB", _draft_size(image))
         image.load()
         return _plain(_shrink(image))
@@ -58,11 +61,11 @@ def open_picture(file):
 
 
 def _open_header(data):
-    """The image in a file's bytes, not decoded yet. Raises ImageError when it is none, or large."""
+    """The image in a file's bytes, not decoded yet. Raises ImageError when it is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         raise ImageError(_too_many_pixels("more than 178", MAX_PIXELS_OTHERS)) from None
     except Exception:  # Pillow raises whatever it meets
@@ -70,16 +73,20 @@ def _open_header(data):
             "This file is not a picture that can be read; please send a PNG, JPEG, WebP, GIF, "
             "BMP or TIFF."
         ) from None
+
+
+def _refuse_costly(image, data):
+    """Raise ImageError when decoding the image would take too much memory or time."""
     pixels = image.width * image.height
     allowed = MAX_PIXELS.get(image.format, MAX_PIXELS_OTHERS)
     if image.mode.startswith(("I", "F")):
         allowed = MAX_PIXELS_DEEP
     if pixels > allowed:
         raise ImageError(_too_many_pixels(f"{pixels / 1e6:.0f}", allowed))
+    run_lengths = image.format in ("BMP", "DIB") and image.info.get("compression") in (1, 2)
     coded_as_jpeg = image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
-    if coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES:
-        raise ImageError("This picture is built up in too many steps; please save it as PNG.")
-    return image
+    if run_lengths or (coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES):
+        raise ImageError("This picture takes too long to decode; please save it as PNG.")
 
 
 def _draft_size(image):
@@ -90,7 +97,8 @@ def _draft_size(image):
 
 def _shrink(image):
     """The image upright, its long side at most MAX_SIDE."""
-    ImageOps.exif_transpose(image, in_place=True)
+    with suppress(Exception):  # garbage in EXIF says nothing of the picture
+        ImageOps.exif_transpose(image, in_place=True)
     scale = MAX_SIDE / max(image.size)
     if scale >= 1:
         return image

@@ -55,7 +55,7 @@ def main():
 
 
 def uploads(count, seed):
-    """Yield every bomb and oddity once, then uploads at random, `count` in all."""
+    """Yield every bomb and oddity once, then damaged uploads, `count` in all."""
     for number in range(len(BOMBS)):
         yield f"bomb {number}", bomb(number)
     for number in range(len(ODD)):

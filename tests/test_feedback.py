@@ -1,14 +1,19 @@
 """The store of corrections: adding, changing, removing, restoring, loading."""
 
 import csv
+import io
 import multiprocessing
+import os
+import tempfile
+import zipfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from digits import corrections, feedback
+from digits import corrections, exchange, feedback
 
 OLD_HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
 
@@ -426,6 +431,37 @@ def test_add_name_that_is_taken_raises_store_error(name, kind, tmp_path):
         feedback.add(root, picture(), 1, 7)
 
 
+@pytest.fixture
+def read_only():
+    """A root with one correction, which this process may read but not write."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        feedback.add(root, picture(), 1, 7)
+        for path in (root, root / feedback.FOLDER):
+            path.chmod(0o555)
+        for path in (root / feedback.TABLE, root / f"{feedback.TABLE}.lock"):
+            path.chmod(0o444)
+        user = os.geteuid()
+        if user == 0:  # whom no mode stops
+            os.seteuid(65534)
+        yield root
+        os.seteuid(user)
+        for path in (root, root / feedback.FOLDER):
+            path.chmod(0o755)
+
+
+def test_load_read_only_store_is_read(read_only):
+    assert labels(read_only) == [(1, 7)]
+    assert feedback.load(read_only)[1] == []
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_add_to_a_read_only_store_says_what_to_mend(seed, read_only):
+    with pytest.raises(feedback.StoreError, match=r"cannot be written .*mend its permissions"):
+        feedback.add(read_only, picture(seed), 1, 8)
+    assert labels(read_only) == [(1, 7)]
+
+
 # Many at once
 
 
@@ -452,3 +488,29 @@ def test_add_eight_at_once_loses_nothing(kind, tmp_path):
     for worker in range(workers):
         assert sum(c.predicted == worker and c.actual == 9 for c in corrections) == count
     assert (tmp_path / feedback.TABLE).read_text().count("Predicted_Label") == 1
+
+
+def test_add_while_others_change_and_export_loses_nothing(tmp_path):
+    first = [feedback.add(tmp_path, picture(10**7 + seed), 1, 7) for seed in range(5)]
+
+    def change(one):
+        for label in (8, 9, 8):
+            one = feedback.relabel(tmp_path, one, label)
+            feedback.restore(tmp_path, feedback.remove(tmp_path, one))
+            one = feedback.confirm(tmp_path, one)
+        return one
+
+    with ThreadPoolExecutor(9) as pool:
+        adding = [pool.submit(add_many, tmp_path, worker, 15) for worker in range(3)]
+        changing = [pool.submit(change, one) for one in first]
+        archives = [exchange.export(tmp_path) for _ in range(3)]
+        changed = [job.result() for job in changing]
+        for job in adding:
+            job.result()
+    corrections, warnings = feedback.load(tmp_path)
+    assert warnings == []
+    assert corrections[:5] == changed
+    assert [(one.actual, one.answers) for one in changed] == [(8, 2)] * 5
+    assert len(table(tmp_path)) == len(images(tmp_path)) == 5 + 3 * 15 + 1
+    for archive in archives:
+        assert zipfile.ZipFile(io.BytesIO(archive)).testzip() is None

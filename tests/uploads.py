@@ -11,16 +11,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-KINDS = (
-    "truncated",
-    "flipped",
-    "random",
-    "spliced",
-    "header",
-    "exif",
-    "odd",
-    "bomb",
-)
+KINDS = ("truncated", "flipped", "random", "spliced", "header", "exif")
 FORMS = {  # what a picture is saved as: mode, Pillow's format, its options
     "png": ("RGB", "PNG", {}),
     "palette": ("P", "PNG", {"transparency": 3}),
@@ -38,14 +29,15 @@ FORMS = {  # what a picture is saved as: mode, Pillow's format, its options
     "ppm": ("L", "PPM", {}),
     "avif": ("RGB", "AVIF", {"speed": 10}),
 }
+ANIMATIONS = {"moving gif": "GIF", "moving webp": "WEBP", "moving png": "PNG", "pages": "TIFF"}
 
 
 def upload(seed: int, kind: str | None = None) -> tuple[str, bytes]:
-    """Return the name and the bytes of one upload; kind: one of KINDS, else any."""
+    """Return the name and the bytes of a damaged upload; kind: one of KINDS, else any."""
     rng = random.Random(seed)
-    kind = kind or rng.choices(KINDS, (20, 20, 8, 14, 16, 8, 10, 4))[0]
-    form, other = rng.sample(sorted(FORMS), 2)
-    data = bytearray(whole(form))
+    kind = kind or rng.choices(KINDS, (25, 25, 10, 15, 15, 10))[0]
+    form, other = rng.sample([*FORMS, *ANIMATIONS], 2)
+    data, second = (bytearray(whole(one)) for one in (form, other))
     if kind == "truncated":
         del data[rng.randrange(len(data)) :]
     elif kind == "flipped":
@@ -53,23 +45,21 @@ def upload(seed: int, kind: str | None = None) -> tuple[str, bytes]:
     elif kind == "random":
         data[rng.randrange(32) :] = rng.randbytes(rng.randrange(5000))
     elif kind == "spliced":
-        data[rng.randrange(len(data)) :] = whole(other)[rng.randrange(len(whole(other))) :]
+        data[rng.randrange(len(data)) :] = second[rng.randrange(len(second)) :]
     elif kind == "header":
         place = rng.randrange(min(120, len(data) - 4))
         number = rng.choice([0, 1, 0x7FFF, 0xFFFF, 10**5, 2**31 - 1, 2**32 - 1])
         data[place : place + 4] = struct.pack(rng.choice("<>") + "I", number)
-    elif kind == "exif":
-        data = bytearray(with_exif(rng))
-    elif kind == "odd":
-        data = bytearray(odd(rng.randrange(len(ODD))))
     else:
-        data = bytearray(bomb(rng.randrange(len(BOMBS))))
+        data = with_exif(rng)
     return f"{kind} {form}", bytes(data)
 
 
 @cache
 def whole(form: str, side: int = 96) -> bytes:
-    """Return an undamaged picture of that form."""
+    """Return an undamaged picture of that form, or animation."""
+    if form in ANIMATIONS:
+        return animated(form)
     mode, name, options = FORMS[form]
     ramp = np.add.outer(np.arange(side), 2 * np.arange(side)) % 256
     ramp[side // 4 : side // 2, side // 3 : side // 2] = 0
@@ -107,9 +97,9 @@ def with_exif(rng: random.Random) -> bytes:
 
 
 def animated(form: str) -> bytes:
-    """Return an animation of three frames."""
+    """Return an animation of three frames; form: one of ANIMATIONS."""
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")]
-    return saved(frames[0], form, save_all=True, append_images=frames[1:])
+    return saved(frames[0], ANIMATIONS[form], save_all=True, append_images=frames[1:])
 
 
 def png(width: int, height: int, bits: int, kind: int, rows: bytes) -> bytes:
@@ -140,19 +130,19 @@ def many_scans(side: int, scans: int) -> bytes:
     return data[:-2] + data[last:-2] * scans + data[-2:]
 
 
-def run_length_bmp(side: int) -> bytes:
-    """Return a BMP in run-length coding whose runs are empty, 8 MB of them."""
-    runs = b"\0\0" * 2 + b"\0\2\0\0" * 2_000_000
+def run_length_bmp(side: int, count: int) -> bytes:
+    """Return a BMP in run-length coding of that many empty runs, 4 bytes each."""
+    runs = b"\0\0" * 2 + b"\0\2\0\0" * count
     head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(runs), 0, 0, 256, 0)
     start = 14 + len(head) + 1024
     return struct.pack("<2sIHHI", b"BM", start + len(runs), 0, 0, start) + head + bytes(1024) + runs
 
 
 ODD = (  # legal, but seldom met
-    lambda: animated("GIF"),
-    lambda: animated("WEBP"),
-    lambda: animated("PNG"),
-    lambda: animated("TIFF"),
+    lambda: whole("moving gif"),
+    lambda: whole("moving webp"),
+    lambda: whole("moving png"),
+    lambda: whole("pages"),
     lambda: saved(Image.new("L", (1, 100_000), 255), "PNG"),
     lambda: saved(Image.new("L", (100_000, 1), 255), "PNG"),
     lambda: saved(Image.new("L", (1, 65_000), 255), "JPEG"),
@@ -166,7 +156,6 @@ ODD = (  # legal, but seldom met
     lambda: saved(Image.new("RGB", (64, 64)), "PDF"),
     lambda: b"",
     lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-    lambda: b"P3 3000 3000 255 " + b"1 " * 4_000_000,
 )
 BOMBS = (  # small files, or just below the bounds, that unpack to much
     lambda: flat_png(50_000, 50_000, 1, 0, 1),
@@ -186,7 +175,8 @@ BOMBS = (  # small files, or just below the bounds, that unpack to much
     lambda: saved(Image.new("CMYK", (8000, 8000)), "JPEG", progressive=True),
     lambda: many_scans(4000, 50),
     lambda: many_scans(1000, 5000),
-    lambda: run_length_bmp(3000),
+    lambda: run_length_bmp(3000, 2_000_000),
+    lambda: b"P3 3000 500 255 " + b"1 " * 4_500_000,
     lambda: png(64, 64, 8, 2, zlib.compress(bytes(200 * 2**20))),
 )
 

@@ -1,18 +1,28 @@
-"""What the page draws from arrays alone: bars, curves, a confusion matrix, small pictures."""
+"""What the page draws from arrays alone: bars, curves, a confusion matrix, small pictures.
+
+Altair and pandas are imported by the functions that need them: the page stands half a second
+earlier without.
+"""
 
 from __future__ import annotations
 
-import altair as alt
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-import pandas as pd
 from PIL import Image
+
+if TYPE_CHECKING:
+    import altair as alt
 
 RIM = 0.02  # share of a picture's side whose median colour is taken for its paper's
 
 
 def bars(probabilities: np.ndarray) -> alt.Chart:
     """Return ten horizontal bars, named by digit and percentage, of float (10,) in 0 to 1."""
+    import altair as alt
+    import pandas as pd
+
     percent = 100 * probabilities
     table = pd.DataFrame({"digit": range(10), "percent": percent})
     # The numbers stand in the axis: its colour follows the page's theme, light or dark.
@@ -54,6 +64,9 @@ def over_versions(history: list[dict]) -> alt.VConcatChart:
 
     history: records of runs, oldest first, as `versions.history` gives them.
     """
+    import altair as alt
+    import pandas as pd
+
     table = pd.DataFrame(
         {
             "run": i + 1,
@@ -85,6 +98,9 @@ def over_versions(history: list[dict]) -> alt.VConcatChart:
 
 def confusion(matrix: np.ndarray) -> alt.LayerChart:
     """Return a table of int (10, 10), true digits by guesses, errors shaded by their number."""
+    import altair as alt
+    import pandas as pd
+
     rows, columns = np.indices(matrix.shape)
     table = pd.DataFrame({"true": rows.ravel(), "guess": columns.ravel(), "digits": matrix.ravel()})
     table["errors"] = np.where(table["true"] == table["guess"], 0, table["digits"])

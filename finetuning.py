@@ -21,7 +21,6 @@ import argparse
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import signal
@@ -29,13 +28,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -46,16 +42,15 @@ from digits import (
     feedback,
     files,
     images,
+    learning,
     model,
     receipts,
     schedule,
-    training,
+    suspicion,
     versions,
 )
 from digits.status import Status, read
-
-if TYPE_CHECKING:
-    import keras
+from digits.witness import Witness
 
 DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
 
@@ -74,43 +69,21 @@ LOG_FILES = 3  # ... and as many older ones stay
 PERSON = "command line"  # the trigger of a run that somebody waits for
 SCRATCH = ".run-"  # how the folder of a run's candidate begins
 
-EPOCHS = 4
-BATCH = 64  # rows a step: a few hundred rows still make enough steps
-LEARNING_RATE = 4e-4
-REPLAY_ROWS = 1_200  # a run: enough to hold old digits, few enough for seconds
-CORRECTIONS_SHARE = 0.2  # of the rows of an epoch; more and old digits are forgotten
+VOUCHED = 2  # equal answers: the same label from a second person, or a second look
 MAX_CORRECTIONS = 1_500  # a run, drawn at random beyond that: bounds time and memory
-TEACHER_SHARE = 0.5  # of a replay row's target: the current network's answer; the rest its label
-STEPS = (1.0, 0.85, 0.75, 0.65, 0.55, 0.45, 0.3, 0.15)  # of the way to the trained weights
-
 
 log = logging.getLogger("digits")
 
-Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
-Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
-
 
 @dataclass
-class Material:
+class Lesson:
     """All that one run works with; corrections stand in the same order as their rows."""
 
-    net: keras.Model
     corrections: list[feedback.Correction]
-    rows: Rows
-    replay: Rows
-    held_out: Rows
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Outcome:
-    """A candidate, the step taken towards it, its answers beside the old ones, the decision."""
-
-    candidate: keras.Model
-    step: float
-    held_out: evaluation.Answers
-    corrections: evaluation.Answers
-    decision: evaluation.Decision
+    rows: learning.Rows
+    replay: learning.Rows
+    held_out: learning.Rows
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -341,8 +314,16 @@ def start(options: argparse.Namespace) -> Verdict:
     corrections, warnings = feedback.load(options.root)
     for warning in warnings:
         log.warning(warning)
-    if options.dry_run or not corrections:
-        return learn(options, corrections, progress=lambda phase, share: None)
+    with Witness() as witness:  # its start, seconds long, overlaps with ours
+        if options.dry_run or not corrections:
+            return learn(options, corrections, lambda phase, share: None, witness)
+        return learn_locked(options, corrections, witness)
+
+
+def learn_locked(
+    options: argparse.Namespace, corrections: list[feedback.Correction], witness: Witness
+) -> Verdict:
+    """Learn with the lock held and the status told."""
     folder = options.root / versions.FOLDER
     folder.mkdir(exist_ok=True)
     with FileLock(folder / versions.LOCK, blocking=False):  # the kernel frees it if its holder dies
@@ -350,7 +331,7 @@ def start(options: argparse.Namespace) -> Verdict:
         status = Status(options.root, options.trigger, os.getpid())
         try:
             mend(options.root)
-            verdict = learn(options, corrections, status.progress)
+            verdict = learn(options, corrections, status.progress, witness)
         except BaseException as error:
             status.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
             raise
@@ -371,7 +352,8 @@ def mend(root: Path) -> None:
 def learn(
     options: argparse.Namespace,
     corrections: list[feedback.Correction],
-    progress: Progress,
+    progress: learning.Progress,
+    witness: Witness,
 ) -> Verdict:
     """Train on the corrections, judge the candidate, publish it if the gate allows."""
     began = time.monotonic()
@@ -380,40 +362,43 @@ def learn(
     if corrections and not options.force and fingerprint == last_fingerprint(root):
         return Verdict(DONE, "nothing new", "Nothing new to learn since the last run.")
     seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
-    material = gather(root, corrections, seed, progress)
-    for warning in material.warnings:
+    lesson = gather(root, corrections, seed, progress, witness)
+    for warning in lesson.warnings:
         log.warning(warning)
-    if not material.corrections:
+    if not lesson.corrections:
         stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
         return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
-    candidate = fine_tune(material, seed, progress)
-    progress("Judging the candidate", 0.75)
-    outcome = judge(root, material, candidate)
+    doubts, outcome = study(root, lesson, seed, progress, witness)
     if options.dry_run:
         word = "published" if outcome.decision.allowed else "refused"
         reason = outcome.decision.reason
         return Verdict(DONE, "dry run", f"Dry run: the candidate would be {word}: {reason}.")
     progress("Publishing", 0.9)
-    report = describe(outcome) | {
+    report = describe(outcome, doubts) | {
         "trigger": options.trigger,
         "fingerprint": fingerprint,
         "seconds": round(time.monotonic() - began, 1),
     }
     log.info("Measured %s", json.dumps(report))
-    return conclude(root, material, outcome, report)
+    return conclude(root, lesson, doubts, outcome, report, witness)
 
 
 def gather(
-    root: Path, corrections: list[feedback.Correction], seed: int, progress: Progress
-) -> Material:
-    """Return what the run works with: the current network, both parts of train.csv, the rows.
+    root: Path,
+    corrections: list[feedback.Correction],
+    seed: int,
+    progress: learning.Progress,
+    witness: Witness,
+) -> Lesson:
+    """Return what the run works with: both parts of train.csv, and the corrections' rows.
 
     Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
-    that names them.
+    that names them. The witness is asked for the first network's answers to the held-out rows.
     """
     digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
-    net = model.load(root / versions.MODEL)
     apart = evaluation.held_out(digits)
+    if origin := versions.baseline(root):
+        witness.ask(origin, digits[apart])
     forbidden = {digit.tobytes() for digit in digits[apart]}
     chosen, read_digits, warnings = [], [], []
     for i, correction in enumerate(draw(root, corrections, seed)):
@@ -434,8 +419,8 @@ def gather(
         np.array(read_digits, np.uint8).reshape(-1, model.SIDE, model.SIDE),
         np.array([correction.actual for correction in chosen], np.int64),
     )
-    held_out = digits[apart], labels[apart]
-    return Material(net, chosen, rows, (digits[~apart], labels[~apart]), held_out, warnings)
+    replay, held_out = ((digits[part], labels[part]) for part in (~apart, apart))
+    return Lesson(chosen, rows, replay, held_out, warnings)
 
 
 def draw(
@@ -450,126 +435,53 @@ def draw(
     return shuffled[:MAX_CORRECTIONS]
 
 
-def fine_tune(material: Material, seed: int, progress: Progress) -> keras.Model:
-    """Return a candidate trained on the corrections and replay rows; the current network stays.
-
-    Three guards against forgetting: replay rows in every batch (Robins 1995,
-    https://doi.org/10.1080/09540099550039318), their targets drawn towards the current network's
-    answers (distillation, Li & Hoiem 2017, https://arxiv.org/abs/1606.09282), and batch norm
-    frozen, since a few hundred rows of one hand would shift its statistics.
-    """
-    import keras
-
-    candidate = keras.models.clone_model(material.net)
-    candidate.set_weights(material.net.get_weights())
-    norms = [x for x in candidate.layers if isinstance(x, keras.layers.BatchNormalization)]
-    for norm in norms:
-        norm.trainable = False
-    digits, targets = mix(material, np.random.default_rng(seed))
-    steps = EPOCHS * -(-len(digits) // BATCH)
-    batches = iter(range(1, steps + 1))
-    tell = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: progress(
-            "Training", 0.2 + 0.5 * next(batches) / steps
+def study(
+    root: Path, lesson: Lesson, seed: int, progress: learning.Progress, witness: Witness
+) -> tuple[suspicion.Doubts, learning.Outcome]:
+    """Return which corrections are doubted, and what became of learning the others."""
+    progress("Loading the network", 0.2)
+    net = model.load(root / versions.MODEL)
+    progress("Looking for wrong labels", 0.4)
+    vouched = np.array([one.answers >= VOUCHED for one in lesson.corrections])
+    doubts = suspicion.examine(net, lesson.rows, lesson.replay, vouched)
+    digits, labels = lesson.rows
+    if doubts.too_many:
+        reason = (
+            f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look at them "
+            "again"
         )
-    )
-    training.fit(
-        candidate,
-        digits,
-        targets,
-        epochs=EPOCHS,
-        learning_rate=LEARNING_RATE,
-        seed=seed,
-        batch=BATCH,
-        callbacks=[tell],
-    )
-    for norm in norms:
-        norm.trainable = True
-    return candidate
+        return doubts, learning.learn_nothing(net, lesson.held_out, lesson.rows, reason)
+    kept = digits[doubts.none], labels[doubts.none]
+    candidate = learning.fine_tune(net, kept, lesson.replay, seed, progress)
+    progress("Judging the candidate", 0.75)
+    first = witness.answer() if versions.baseline(root) else None
+    return doubts, learning.judge(net, candidate, lesson.held_out, lesson.rows, doubts, first)
 
 
-def mix(material: Material, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of one epoch, uint8 (n, 28, 28), and their targets, float32 (n, 10).
-
-    Corrections are repeated to CORRECTIONS_SHARE of the rows, so that a few still count.
-    """
-    digits, labels = material.rows
-    replay, soft = replay_rows(material, rng)
-    wanted = len(replay) * CORRECTIONS_SHARE / (1 - CORRECTIONS_SHARE)
-    times = max(1, round(wanted / len(labels)))
-    return (
-        np.concatenate([replay, np.repeat(digits, times, axis=0)]),
-        np.concatenate([soft, np.repeat(training.one_hot(labels), times, axis=0)]),
-    )
-
-
-def replay_rows(material: Material, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return replay digits and soft targets: every class alike, half of them the least sure.
-
-    Rows near the border between two digits are those that training moves across it first
-    (Aljundi et al. 2019, https://arxiv.org/abs/1908.04742).
-    """
-    digits, labels = material.replay
-    answers = model.predict(material.net, digits)
-    sureness = answers[np.arange(len(labels)), labels]
-    each = REPLAY_ROWS // model.CLASSES // 2
-    chosen = []
-    for digit in range(model.CLASSES):
-        rows = np.flatnonzero(labels == digit)
-        rows = rows[np.argsort(sureness[rows])]
-        others = rng.permutation(rows[each:])[:each]
-        chosen += [rows[:each], others]
-    chosen = np.concatenate(chosen)
-    targets = training.one_hot(labels[chosen])
-    return digits[chosen], targets + TEACHER_SHARE * (answers[chosen] - targets)
-
-
-def judge(root: Path, material: Material, trained: keras.Model) -> Outcome:
-    """Return the largest step from the current to the trained weights that passes the gate.
-
-    Between two networks of one descent lie others that keep more of the old and most of the new
-    (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903). If none passes, the last
-    and smallest step stands, with the gate's refusal.
-    """
-    old, new = material.net.get_weights(), trained.get_weights()
-    before = [model.predict(material.net, rows[0]) for rows in (material.held_out, material.rows)]
-    first = first_answers(root, material)
-    for step in STEPS:
-        trained.set_weights([a + step * (b - a) for a, b in zip(old, new, strict=True)])
-        answers = [
-            evaluation.Answers(labels, earlier, model.predict(trained, digits))
-            for (digits, labels), earlier in zip(
-                (material.held_out, material.rows), before, strict=True
-            )
-        ]
-        decision = evaluation.gate(answers[0], first, answers[1])
-        if decision.allowed:
-            break
-    return Outcome(trained, step, *answers, decision)
-
-
-def first_answers(root: Path, material: Material) -> np.ndarray | None:
-    """Return the first network's answers to the held-out rows, None when it cannot be read."""
-    path = versions.baseline(root)
-    if path is None:
-        return None
-    return model.predict(model.load(path), material.held_out[0])
-
-
-def conclude(root: Path, material: Material, outcome: Outcome, report: dict) -> Verdict:
+def conclude(
+    root: Path,
+    lesson: Lesson,
+    doubts: suspicion.Doubts,
+    outcome: learning.Outcome,
+    report: dict,
+    witness: Witness,
+) -> Verdict:
     """Publish the candidate or record its refusal, with a receipt either way."""
     with scratch_folder(root) as folder:
         path = folder / "candidate.h5"  # Keras refuses other endings
-        model.save(outcome.candidate, path)
         decision = outcome.decision
-        if decision.allowed and not answers_alike(
-            path, material.rows[0], outcome.corrections.after
-        ):
-            decision = evaluation.Decision(False, "its file does not answer as it did in training")
-        flips = material.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
+        if decision.allowed:
+            model.save(outcome.candidate, path)
+            witness.ask(path, lesson.rows[0])
+            decision = (
+                evaluation.answers_alike(outcome.corrections.after, witness.answer()) or decision
+            )
+        flips = lesson.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
         number = len(versions.history(root)) + 1
         answers = outcome.corrections, outcome.held_out
-        report["receipt"] = receipts.write(root, number, material.corrections, *answers, flips)
+        report["receipt"] = receipts.write(
+            root, number, lesson.corrections, *answers, flips, doubts.reasons
+        )
         report["reason"] = decision.reason
         if decision.allowed:
             version = versions.publish(root, path, report)
@@ -581,16 +493,17 @@ def conclude(root: Path, material: Material, outcome: Outcome, report: dict) -> 
     return Verdict(REFUSED, versions.REFUSED, message)
 
 
-def describe(outcome: Outcome) -> dict:
+def describe(outcome: learning.Outcome, doubts: suspicion.Doubts) -> dict:
     """Return what the history says of a run: counts, held-out accuracy with interval, the step."""
-    held_out, corrections = outcome.held_out, outcome.corrections
+    held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
     n = len(held_out.labels)
     hits = {
         when: int(evaluation.right(held_out.labels, answers).sum())
         for when, answers in (("before", held_out.before), ("after", held_out.after))
     }
     return {
-        "corrections": len(corrections.labels),
+        "corrections": len(outcome.corrections.labels),
+        "held_back": int((~doubts.none).sum()),
         "learned": int(evaluation.right(corrections.labels, corrections.after).sum()),
         "held_out_rows": n,
         "accuracy_before": hits["before"] / n,
@@ -600,22 +513,6 @@ def describe(outcome: Outcome) -> dict:
         "broken": int(held_out.broken.sum()),
         "step": outcome.step,
     }
-
-
-def answers_alike(path: Path, digits: np.ndarray, expected: np.ndarray) -> bool:
-    """Return whether the file, loaded in a fresh process, gives the expected answers."""
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            answers = pool.submit(answers_of_file, path, digits).result()
-    except (model.ModelError, BrokenProcessPool):
-        return False
-    return np.allclose(answers, expected, atol=1e-4)
-
-
-def answers_of_file(path: Path, digits: np.ndarray) -> np.ndarray:
-    """Return the probabilities, float32 (n, 10), that the network in a file gives to digits."""
-    return model.predict(model.load(path), digits)
 
 
 def fingerprint_of(root: Path, corrections: list[feedback.Correction]) -> str:

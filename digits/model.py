@@ -77,6 +77,11 @@ def build(seed: int = 0, width: int = 48) -> keras.Model:
     return keras.Model(inputs, outputs, name="digits")
 
 
+def prepare() -> None:
+    """Import Keras now, which takes seconds, so that the first `load` is quick."""
+    _keras()
+
+
 def scale(digits: np.ndarray) -> np.ndarray:
     """Return float32 (n, 28, 28, 1) in [0, 1] from digits, uint8 (n, 28, 28), 255 ink."""
     return digits[..., np.newaxis].astype(np.float32) / 255.0

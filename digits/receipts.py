@@ -10,7 +10,7 @@ import numpy as np
 from digits import evaluation, feedback, files, versions
 
 FOLDER = "receipts"
-RIGHT, WRONG = "now right", "still wrong"
+RIGHT, WRONG, HELD_BACK = "now right", "still wrong", "held back"
 
 
 def write(
@@ -20,18 +20,24 @@ def write(
     answers: evaluation.Answers,
     held_out: evaluation.Answers,
     flipped_digits: np.ndarray,
+    doubts: list[str | None],
 ) -> str:
     """Write the receipt of run `number`; return its name.
 
     corrections: in the order of their answers. flipped_digits: uint8 (f, 28, 28), the held-out
-    digits that were fixed or broken, in their order.
+    digits that were fixed or broken, in their order. doubts: for each correction why it was held
+    back, or None.
     """
     learned = evaluation.right(answers.labels, answers.after)
+    outcomes = [
+        {"outcome": HELD_BACK, "reason": doubt} if doubt else {"outcome": RIGHT if right else WRONG}
+        for doubt, right in zip(doubts, learned, strict=True)
+    ]
     lines = [
         {
             "image": correction.image,
             "actual": correction.actual,
-            "outcome": RIGHT if learned[i] else WRONG,
+            **outcomes[i],
             **_answer("before", answers.before[i], correction.actual),
             **_answer("after", answers.after[i], correction.actual),
         }

@@ -91,6 +91,7 @@ def fit(
     learning_rate: float,
     seed: int,
     batch: int = 128,
+    as_is: np.ndarray | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     callbacks: Sequence = (),
     verbose: int = 0,
@@ -100,7 +101,8 @@ def fit(
     digits: uint8 (n, 28, 28). targets: float32 (n, 10), rows summing to 1: one-hot for a label,
     soft for distillation. learning_rate: the highest, reached after a warm-up and left on a
     cosine to zero (Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983).
-    seed: fixes order and augmentation. validation: digits and targets to be scored, as they are,
+    seed: fixes order and augmentation. as_is: float (n,), the share of a row's turns in which it
+    is not augmented (default: none). validation: digits and targets to be scored, as they are,
     after each epoch. callbacks, verbose: Keras' own.
     """
     import keras
@@ -119,7 +121,7 @@ def fit(
     )
     rng = np.random.default_rng(seed)
     history = net.fit(
-        _batches(digits, targets, batch, rng),
+        _batches(digits, targets, batch, as_is, rng),
         steps_per_epoch=steps,
         epochs=epochs,
         shuffle=False,  # the batches come shuffled
@@ -132,14 +134,22 @@ def fit(
 
 
 def _batches(
-    digits: np.ndarray, targets: np.ndarray, size: int, rng: np.random.Generator
+    digits: np.ndarray,
+    targets: np.ndarray,
+    size: int,
+    as_is: np.ndarray | None,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield augmented batches without end, each digit once an epoch."""
     while True:
         order = rng.permutation(len(digits))
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            yield model.scale(augment(digits[rows], rng)), targets[rows]
+            batch = augment(digits[rows], rng)
+            if as_is is not None:
+                kept = rng.random(len(rows)) < as_is[rows]
+                batch[kept] = digits[rows[kept]]
+            yield model.scale(batch), targets[rows]
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

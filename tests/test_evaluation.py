@@ -181,7 +181,8 @@ def test_loss_limit_true_loss_is_covered_in_95_of_100_samples():
 
 # The gate
 
-LEARNED = answers(30, fixed=range(30))
+LEARNED = answers(15, fixed=range(15))  # too few for a trial
+MANY = answers(30, fixed=range(30))
 
 
 @pytest.mark.parametrize(
@@ -244,9 +245,39 @@ def test_gate_corrections_must_be_clearly_more_right(broken, fixed, still_wrong,
     for probabilities in (corrections.before, corrections.after):
         probabilities[places] = np.roll(probabilities[places], 1, axis=1)
     held_out = answers()
-    decision = evaluation.gate(held_out, held_out.before, corrections)
+    decision = evaluation.gate(held_out, held_out.before, corrections, corrections.after)
     assert decision.allowed == (reason is None)
     assert reason is None or reason in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("unseen", "reason"),
+    [
+        (answers(30).after, None),
+        (answers(30, broken=range(28)).after, None),
+        (answers(30, broken=range(29)).after, "of 30 corrections, a trial reads only 1 rightly"),
+        (None, "the trial that withholds corrections is missing"),
+    ],
+)
+def test_gate_many_corrections_must_teach_about_each_other(unseen, reason):
+    held_out = answers()
+    decision = evaluation.gate(held_out, held_out.before, MANY, unseen)
+    assert decision.allowed == (reason is None)
+    assert reason is None or reason in decision.reason
+
+
+def test_gate_trial_asks_only_of_corrections_that_were_wrong():
+    known = answers(30, fixed=range(19))
+    held_out = answers()
+    assert evaluation.gate(held_out, held_out.before, known, None).allowed
+
+
+@pytest.mark.parametrize(("off", "alike"), [(0, True), (5e-5, True), (5e-4, False), (None, False)])
+def test_answers_alike_file_that_answers_otherwise_is_refused(off, alike):
+    expected = answers(40).after
+    decision = evaluation.answers_alike(expected, None if off is None else expected + off)
+    assert (decision is None) == alike
+    assert alike or not decision.allowed
 
 
 def test_gate_no_corrections_at_all_is_refused():
@@ -257,4 +288,4 @@ def test_gate_no_corrections_at_all_is_refused():
 def test_gate_reason_of_an_allowed_candidate_says_what_flipped():
     held_out = answers(broken=[3], fixed=[4, 5])
     reason = evaluation.gate(held_out, held_out.before, LEARNED).reason
-    assert "3,000 held-out digits it fixed 2 and broke 1, and 30 of 30" in reason
+    assert "3,000 held-out digits it fixed 2 and broke 1, and 15 of 15" in reason

@@ -23,7 +23,7 @@ def name(tmp_path):
     """
     answers = evaluation.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 3]))
     held_out = evaluation.Answers(np.array([4, 5, 6]), sure([9, 5, 6]), sure([4, 5, 0]))
-    return receipts.write(tmp_path, 12, CORRECTIONS, answers, held_out, FLIPPED)
+    return receipts.write(tmp_path, 12, CORRECTIONS, answers, held_out, FLIPPED, [None, None])
 
 
 def recorded(root, name):
@@ -46,6 +46,16 @@ def test_write_each_correction_has_its_outcome(name, tmp_path):
     assert (second["image"], second["outcome"]) == ("b.png", receipts.WRONG)
 
 
+def test_write_held_back_correction_has_its_reason(tmp_path):
+    answers = evaluation.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 8]))
+    none = evaluation.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
+    doubts = [None, "labelled 8, but it looks like a 3"]
+    name = receipts.write(tmp_path, 1, CORRECTIONS, answers, none, FLIPPED[:0], doubts)
+    first, second = receipts.read(tmp_path, name)["corrections"]
+    assert (first["outcome"], "reason" in first) == (receipts.RIGHT, False)
+    assert (second["outcome"], second["reason"]) == (receipts.HELD_BACK, doubts[1])
+
+
 def test_write_flipped_digits_are_kept_with_their_pixels(name, tmp_path):
     flipped = receipts.read(tmp_path, name)["flipped"]
     facts = [(f["actual"], f["fixed"], f["guess_before"], f["guess_after"]) for f in flipped]
@@ -56,7 +66,7 @@ def test_write_flipped_digits_are_kept_with_their_pixels(name, tmp_path):
 def test_write_wrong_count_of_flipped_digits_is_refused(tmp_path):
     same = evaluation.Answers(np.array([1]), sure([1]), sure([1]))
     with pytest.raises(ValueError, match="longer"):
-        receipts.write(tmp_path, 1, [], same, same, FLIPPED)
+        receipts.write(tmp_path, 1, [], same, same, FLIPPED, [None])
 
 
 def test_last_before_the_first_run_is_none(tmp_path):
@@ -66,7 +76,7 @@ def test_last_before_the_first_run_is_none(tmp_path):
 
 def test_last_of_several_runs_is_the_one_recorded_last(name, tmp_path):
     none = evaluation.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
-    empty = receipts.write(tmp_path, 3, [], none, none, FLIPPED[:0])
+    empty = receipts.write(tmp_path, 3, [], none, none, FLIPPED[:0], [])
     recorded(tmp_path, empty)
     recorded(tmp_path, name)
     assert receipts.last(tmp_path) == receipts.read(tmp_path, name)

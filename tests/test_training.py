@@ -119,6 +119,18 @@ def test_fit_single_step_moves_all_but_the_frozen_layers(few):
         assert all(np.isfinite(weights).all() for weights in new)
 
 
+def test_fit_rows_to_be_left_as_they_are_are_not_augmented(few, monkeypatch):
+    digits, targets = few[0][:6], training.one_hot(few[1][:6])
+    seen = []
+    scale = model.scale
+    monkeypatch.setattr(model, "scale", lambda batch: seen.append(batch) or scale(batch))
+    as_is = np.array([1.0, 1, 1, 0, 0, 0])
+    net = small_net()
+    training.fit(net, digits, targets, epochs=2, learning_rate=1e-3, seed=0, as_is=as_is)
+    kept = [[(batch == d).all(axis=(1, 2)).any() for d in digits] for batch in seen[:2]]
+    assert kept == [[True] * 3 + [False] * 3] * 2
+
+
 # calibrate
 
 

@@ -149,9 +149,10 @@ def start_and_answer(chromium, script, root, picture):
 
 def report_memory(chromium, address, process, pictures):
     """Print what the server holds after a hundred answers."""
-    for visit in range(VISITS):
+    visits = [pictures[i : i + PICTURES] for i in range(0, len(pictures), PICTURES)]
+    for given in (pictures[:1], *visits):  # one picture alone is answered with a chart, too
         tab = open_page(chromium, address)
-        ask(tab, pictures[visit * PICTURES : (visit + 1) * PICTURES])
+        ask(tab, given)
         tab.close()
     used = psutil.Process(process.pid).memory_info().rss / 1e6
     report_figure("server memory after 100 answers", f"{used:.0f} MB", "<= 300", len(pictures))
@@ -167,6 +168,7 @@ def learning():
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
             idle = [answer_anew(tab, address, one) for one in pictures]
+            report("answer in the browser, nothing else runs", idle)
             command = [sys.executable, ROOT / "finetuning.py", "--root", root]
             began = time.perf_counter()
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -174,7 +176,6 @@ def learning():
             while run.poll() is None:
                 busy.append(answer_anew(tab, address, pictures[len(busy) % 10]))
             took = time.perf_counter() - began
-            report("answer in the browser, nothing else runs", idle)
             report("the same while a fine-tuning runs", busy, 3 * np.median(idle))
             name = "fine-tuning of 20 corrections to its end"
             report(f"{name} (exit {run.returncode})", [took], 12.0)

@@ -14,8 +14,13 @@ from PIL import Image
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
+    from pandas.io.formats.style import Styler
 
+BAR = 28  # px, the width of a run's bar
+HEIGHT = 240  # px of a chart over all runs
 RIM = 0.02  # share of a picture's side whose median colour is taken for its paper's
+ERROR = "background-color: rgba(234, 88, 12, 0.35); font-weight: bold"  # on light and dark alike
 
 
 def bars(probabilities: np.ndarray) -> alt.Chart:
@@ -59,58 +64,68 @@ def enlarged(digit: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(digit, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
-def over_versions(history: list[dict]) -> alt.VConcatChart:
-    """Return held-out accuracy with its interval, and below it the corrections learned, run by run.
+def flipped(flip: dict, side: int) -> np.ndarray:
+    """Return a receipt's flipped held-out digit as a picture, uint8 (side, side)."""
+    return enlarged(np.array(flip["pixels"], np.uint8).reshape(28, 28), side)
+
+
+def accuracy(history: list[dict]) -> alt.LayerChart:
+    """Return held-out accuracy with its 95 % interval, run by run; a cross was refused.
 
     history: records of runs, oldest first, as `versions.history` gives them.
     """
     import altair as alt
-    import pandas as pd
 
-    table = pd.DataFrame(
-        {
-            "run": i + 1,
-            "version": one["version"].partition("-")[0],
-            "decision": one["decision"],
-            "accuracy": 100 * one["accuracy_after"],
-            "low": 100 * one["interval_after"][0],
-            "high": 100 * one["interval_after"][1],
-            "learned": one["learned"],
-            "corrections": one["corrections"],
-        }
-        for i, one in enumerate(history)
-    )
-    tooltip = ["version", "decision", "accuracy", "learned", "corrections"]
-    x = alt.X("run:O", title=None, axis=alt.Axis(labelAngle=0))
+    tooltip = ["version", "decision", "accuracy", "held_out_rows", "fixed", "broken"]
+    base = alt.Chart(_runs(history), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
     scale = alt.Scale(zero=False, nice=True)
-    base = alt.Chart(table, height=180, width="container").encode(x=x, tooltip=tooltip)
-    intervals = base.mark_rule(opacity=0.5).encode(
-        y=alt.Y("low:Q", scale=scale, title="held-out digits right, %"), y2="high:Q"
+    intervals = base.mark_bar(opacity=0.4, size=4).encode(
+        y=alt.Y("low:Q", scale=scale, title="percent right"), y2="high:Q"
     )
-    shapes = alt.Scale(domain=["published", "refused"], range=["circle", "cross"])
-    points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        y=alt.Y("accuracy:Q", scale=scale), shape=alt.Shape("decision", scale=shapes, legend=None)
+    signs = alt.Scale(domain=["published", "refused"], range=["circle", "cross"])
+    points = base.mark_point(size=110, filled=True, opacity=1).encode(
+        y=alt.Y("accuracy:Q", scale=scale),
+        shape=alt.Shape("decision:N", scale=signs, legend=None),
     )
-    stored = base.mark_bar(opacity=0.25).encode(y=alt.Y("corrections:Q", title="learned"))
-    learned = base.mark_bar().encode(y=alt.Y("learned:Q"), x=alt.X("run:O", title="run"))
-    return (intervals + points) & (stored + learned).properties(height=90)
+    return intervals + points
 
 
-def confusion(matrix: np.ndarray) -> alt.LayerChart:
-    """Return a table of int (10, 10), true digits by guesses, errors shaded by their number."""
+def learned(history: list[dict]) -> alt.LayerChart:
+    """Return how many corrections each run trained on, pale, and how many of them it learned."""
     import altair as alt
+
+    tooltip = ["version", "decision", "learned", "corrections"]
+    base = alt.Chart(_runs(history), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
+    count = alt.Y("corrections:Q", title="corrections", axis=alt.Axis(tickMinStep=1))
+    pale, full = base.mark_bar(opacity=0.3, size=BAR), base.mark_bar(size=BAR)
+    return pale.encode(y=count) + full.encode(y="learned:Q")
+
+
+def _run_axis() -> alt.X:
+    """Return the axis along which the runs stand."""
+    import altair as alt
+
+    return alt.X("run:O", title="run", sort=None, axis=alt.Axis(labelAngle=0))
+
+
+def _runs(history: list[dict]) -> pd.DataFrame:
+    """Return the records as a table, shares as percentages."""
     import pandas as pd
 
-    rows, columns = np.indices(matrix.shape)
-    table = pd.DataFrame({"true": rows.ravel(), "guess": columns.ravel(), "digits": matrix.ravel()})
-    table["errors"] = np.where(table["true"] == table["guess"], 0, table["digits"])
-    table["text"] = table["digits"].map(lambda n: str(n) if n else "")
-    base = alt.Chart(table, height=340).encode(
-        x=alt.X("guess:O", axis=alt.Axis(labelAngle=0, orient="top")),
-        y=alt.Y("true:O"),
-        tooltip=["true", "guess", "digits"],
-    )
-    shade = alt.Color("errors:Q", scale=alt.Scale(scheme="oranges"), legend=None)
-    return base.mark_rect().encode(color=shade) + base.mark_text(color="#1f2430").encode(
-        text="text"
-    )
+    table = pd.DataFrame(history)
+    table["run"] = [f"{i}: {name.partition('-')[0]}" for i, name in enumerate(table["version"], 1)]
+    table["accuracy"] = 100 * table["accuracy_after"]
+    table["low"], table["high"] = (100 * table["interval_after"].str[end] for end in (0, 1))
+    wanted = ["decision", "learned", "corrections", "held_out_rows", "fixed", "broken"]
+    return table[["run", "version", "accuracy", "low", "high", *wanted]]
+
+
+def confusion(matrix: np.ndarray) -> Styler:
+    """Return int (10, 10), true digits by guesses, as a table whose errors are shaded and bold."""
+    import pandas as pd
+
+    names = [str(digit) for digit in range(len(matrix))]
+    table = pd.DataFrame(matrix, names, names)
+    wrong = ~np.eye(len(matrix), dtype=bool) & (matrix > 0)
+    styles = pd.DataFrame(np.where(wrong, ERROR, ""), names, names)
+    return table.style.apply(lambda _: styles, axis=None).format(lambda n: str(n) if n else "")

@@ -1,4 +1,4 @@
-"""A guess as a person meets it: the picture, its digit, ten probabilities, and the words for them."""
+"""A guess as a person meets it: picture, digit, ten probabilities, and the words for them."""
 
 from __future__ import annotations
 

@@ -16,24 +16,22 @@ WAITING, LEARNED, HELD_BACK, WRONG, REMOVED = STATES = (
 )
 
 
-def of_each(root: str | Path, stored: list[Correction]) -> list[str]:
-    """Return the state of each correction, as the network in service has it.
+def of_each(root: str | Path, stored: list[Correction], serving: versions.Version) -> list[str]:
+    """Return the state of each correction, as the network that serves has it.
 
     After a run that was refused or rolled back, the network of before that run serves.
     """
     receipt = receipts.last(root) or {"corrections": []}
     lines = {(line["image"], line["actual"]): line for line in receipt["corrections"]}
-    when = "after" if _in_force(Path(root)) else "before"
+    when = "after" if _in_force(root, serving) else "before"
     return [REMOVED if one.removed else _state(lines.get(one.key), when) for one in stored]
 
 
-def _in_force(root: Path) -> bool:
-    """Return whether the last run was published and its network still serves."""
+def _in_force(root: str | Path, serving: versions.Version) -> bool:
+    """Return whether the last run was published and its network serves."""
     decided = [record for record in versions.history(root) if "receipt" in record]
-    if not decided or not (root / versions.MODEL).exists():
-        return False
-    published = decided[-1]["decision"] == versions.PUBLISHED
-    return published and versions.current(root).name == decided[-1]["version"]
+    published = decided and decided[-1]["decision"] == versions.PUBLISHED
+    return bool(published) and decided[-1]["version"] == serving.name
 
 
 def _state(line: dict | None, when: str) -> str:

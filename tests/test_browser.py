@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -85,17 +86,40 @@ def click(page, role: str, name: str) -> None:
     page.get_by_role(role, name=name, exact=True).click()
 
 
-def test_page_wrong_guess_corrected_and_learned_is_read_right(page, root, tmp_path):
+def answer(page):
+    """Return the guess, the largest words on the page after its title."""
+    return page.get_by_role("heading", name=re.compile("^(I read|Not sure)"))
+
+
+def correct(page, actual: int) -> None:
+    """Say that the guess is wrong, which digit it is, and store it."""
+    click(page, "radio", "No")
+    click(page, "radio", str(actual))
+    click(page, "button", "Store the correction")
+    expect(page.get_by_text("The next fine-tuning learns it")).to_be_visible()
+
+
+def draw_seven(page) -> None:
+    """Draw a 7 with the mouse: a bar, then a stroke down."""
+    canvas = page.locator("canvas").last
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    ways = [(80, 60), (200, 60), (120, 230)]
+    page.mouse.move(box["x"] + ways[0][0], box["y"] + ways[0][1])
+    page.mouse.down()
+    for x, y in ways[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
+    page.mouse.up()
+
+
+def test_loop_upload_correct_fine_tune_receipt_read_again_roll_back(page, root, tmp_path):
     picture, guessed, actual = misread(model.load(root / versions.MODEL), 1)[0]
     shown = tmp_path / "digit.png"
     picture.save(shown)
 
     upload(page, shown)
-    expect(page.get_by_role("heading", name=str(guessed))).to_be_visible()
-    click(page, "radio", "No")
-    click(page, "radio", str(actual))
-    click(page, "button", "Store the correction")
-    expect(page.get_by_text("The next fine-tuning learns it")).to_be_visible()
+    expect(answer(page)).to_contain_text(str(guessed))
+    correct(page, actual)
     (kept,), _ = feedback.load(root)
     assert (kept.predicted, kept.actual) == (guessed, actual)
     assert (root / kept.image).exists()
@@ -104,8 +128,52 @@ def test_page_wrong_guess_corrected_and_learned_is_read_right(page, root, tmp_pa
     expect(page.get_by_role("progressbar").first).to_be_visible()
     expect(page.get_by_text("Published v2")).to_be_visible(timeout=RUN)
     expect(page.get_by_text("Version v2 answers")).to_be_visible()
+    receipt = page.get_by_test_id("stExpander").filter(has_text="What the last run did")
+    expect(receipt.get_by_text(f"✓ {guessed} → {actual}")).to_be_visible()
 
-    page.reload()
-    upload(page, shown)
-    expect(page.get_by_role("heading", name=f"I read {actual}")).to_be_visible()
+    click(page, "button", "Read it again with v2")
+    expect(answer(page)).to_have_text(f"I read {actual}")
+    click(page, "tab", "Corrections")
+    expect(page.get_by_text("learned (1)")).to_be_visible()
+
+    click(page, "tab", "Versions")
+    click(page, "button", "Roll back")
+    click(page, "button", "Put v1 back")
+    click(page, "tab", "Read and learn")
+    expect(page.get_by_text("Version v1 answers")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_drawing_is_read_cleared_and_read_anew(page):
+    click(page, "radio", "Draw")
+    for _ in range(2):
+        draw_seven(page)
+        expect(answer(page)).to_have_text("I read 7")
+        click(page, "button", "Clear")
+        expect(answer(page)).to_be_hidden()
+
+
+def test_keyboard_alone_reads_an_example_and_judges_it(page):
+    focus(page, "Felt pen")
+    page.keyboard.press("Enter")
+    expect(answer(page)).to_have_text("I read 3")
+    focus(page, "Yes")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("counted as right")).to_be_visible()
+
+
+def focus(page, name: str) -> None:
+    """Press Tab until the control with that name has the focus."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText || ''").strip().endswith(name):
+            return
+    raise AssertionError(f"Tab never reaches {name}")
+
+
+def test_every_picture_and_field_has_a_name(page):
+    click(page, "button", "Chalk")
+    expect(answer(page)).to_have_text("I read 8")
+    nameless = "[...document.querySelectorAll('main img')].filter(one => !one.alt).length"
+    assert page.evaluate(nameless) == 0

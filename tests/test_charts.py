@@ -1,0 +1,60 @@
+"""Pictures and charts from arrays alone: what they show is what they were given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import charts
+
+RUN = {
+    "version": "v2-0a1b2c3d",
+    "decision": "published",
+    "accuracy_after": 0.99,
+    "interval_after": [0.98, 0.995],
+    "learned": 3,
+    "corrections": 4,
+    "held_out_rows": 2983,
+    "fixed": 1,
+    "broken": 2,
+}
+
+
+def test_bars_name_every_digit_with_its_percentage():
+    probabilities = np.full(10, 0.01)
+    probabilities[7] = 0.91
+    rows = charts.bars(probabilities).data
+    assert list(rows["digit"]) == list(range(10))
+    assert rows["name"][7] == "7:  91 %"
+    assert list(np.flatnonzero(rows["likeliest"])) == [7]
+
+
+@pytest.mark.parametrize("size", [(40, 100), (100, 40), (1, 300), (64, 64)])
+@pytest.mark.parametrize("paper", [(250, 240, 200), (10, 60, 20)])
+def test_squared_fills_with_the_pictures_own_paper(size, paper):
+    square = charts.squared(Image.new("RGB", size, paper), 64)
+    assert square.size == (64, 64)
+    assert np.abs(np.array(square, int) - paper).max() <= 1
+
+
+def test_enlarged_keeps_every_pixel():
+    digit = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    assert np.array_equal(charts.enlarged(digit, 84)[::3, ::3], digit)
+
+
+@pytest.mark.parametrize("chart", [charts.accuracy, charts.learned])
+def test_history_has_one_place_for_each_run(chart):
+    specification = chart([RUN, RUN | {"decision": "refused"}]).to_dict()
+    (rows,) = specification["datasets"].values()
+    assert [row["run"] for row in rows] == ["1: v2", "2: v2"]
+    assert [row["decision"] for row in rows] == ["published", "refused"]
+
+
+def test_confusion_marks_errors_alone():
+    matrix = np.diag(np.arange(1, 11))
+    matrix[4, 9] = 2
+    html = charts.confusion(matrix).to_html()
+    style = html.split("</style>")[0]
+    assert style.count("{") == 1
+    assert "row4_col9" in style

@@ -1,0 +1,60 @@
+"""The state of a correction follows the network in service, not the one last trained."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from digits import receipts, states, versions
+from digits.corrections import Correction
+
+ONE = Correction(1, 7, "incorrect_images/a.png")
+FIRST, NEXT = (versions.Version(f"v{i}-0000000{i}", "0", "2026-01-01") for i in (1, 2))
+
+
+def line(before: int, after: int, outcome: str) -> dict:
+    answers = {"guess_before": before, "guess_after": after}
+    return {"image": ONE.image, "actual": 7, "outcome": outcome, **answers}
+
+
+def record(root, decision: str, lines: list[dict]) -> None:
+    """Write a run's receipt and its place in the history, as of the version NEXT."""
+    folder = root / versions.FOLDER / receipts.FOLDER
+    folder.mkdir(parents=True)
+    (folder / "run-00001.json").write_text(json.dumps({"corrections": lines, "flipped": []}))
+    versions.append(root, decision, NEXT, receipt="run-00001.json")
+
+
+def test_of_each_before_any_run_waits(tmp_path):
+    assert states.of_each(tmp_path, [ONE], FIRST) == [states.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("decision", "before", "after", "state"),
+    [
+        (versions.PUBLISHED, 1, 7, states.LEARNED),
+        (versions.PUBLISHED, 7, 1, states.WRONG),
+        (versions.REFUSED, 1, 7, states.WRONG),
+        (versions.REFUSED, 7, 1, states.LEARNED),
+    ],
+)
+def test_of_each_after_a_run_is_what_the_network_in_service_reads(
+    tmp_path, decision, before, after, state
+):
+    outcome = receipts.RIGHT if after == 7 else receipts.WRONG
+    record(tmp_path, decision, [line(before, after, outcome)])
+    assert states.of_each(tmp_path, [ONE], NEXT) == [state]
+
+
+def test_of_each_after_another_network_took_its_place_is_of_before_the_run(tmp_path):
+    record(tmp_path, versions.PUBLISHED, [line(1, 7, receipts.RIGHT)])
+    assert states.of_each(tmp_path, [ONE], FIRST) == [states.WRONG]
+
+
+def test_of_each_held_back_and_new_ones_are_told_apart(tmp_path):
+    record(tmp_path, versions.PUBLISHED, [line(1, 1, "held back")])
+    new = Correction(1, 7, "incorrect_images/b.png")
+    removed = Correction(1, 7, ONE.image, removed=True)
+    expected = [states.HELD_BACK, states.WAITING, states.REMOVED]
+    assert states.of_each(tmp_path, [ONE, new, removed], NEXT) == expected

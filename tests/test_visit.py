@@ -1,0 +1,108 @@
+"""What a visit remembers: nothing twice, nothing lost, and what was judged stays as it was seen."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import feedback, judgements, versions, visit
+from digits.visit import Given, Visit
+from tests.styles import on_paper
+
+OLD, NEW = (versions.Version(f"v{i}-{i:08x}", str(i), "2026-01-01T00:00:00+00:00") for i in (1, 2))
+
+
+@pytest.fixture
+def one(tmp_path):
+    return Visit(tmp_path)
+
+
+@pytest.fixture
+def given(rows):
+    stream = io.BytesIO()
+    Image.fromarray(on_paper(rows[0][0])).save(stream, "PNG")
+    stream.seek(0)
+    return Given("a", "digit.png", stream)
+
+
+def guess_of(one, given, shipped, version=OLD, judging=False):
+    guess = one.read(given, lambda: (shipped, version, ""), judging)
+    one.guesses[guess.key] = guess
+    return guess
+
+
+def test_read_no_picture_gives_a_sentence(one):
+    said = one.read(Given("a", "x", io.BytesIO(b"none")), None, judging=False)
+    assert said.endswith(".")
+
+
+def test_read_again_is_logged_once_and_by_the_next_version_anew(one, given, shipped, tmp_path):
+    first = guess_of(one, given, shipped)
+    assert guess_of(one, given, shipped) is first
+    assert judgements.live_accuracy(tmp_path).shown == 1
+    assert guess_of(one, given, shipped, NEW).version == NEW
+    assert judgements.live_accuracy(tmp_path).shown == 2
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_read_of_a_guess_being_judged_or_judged_stays_as_it_was_seen(one, given, shipped, said):
+    first = guess_of(one, given, shipped)
+    if said:
+        one.agree(first)
+    assert guess_of(one, given, shipped, NEW, judging=not said) is first
+
+
+def test_read_with_a_disk_that_refuses_still_answers(one, given, shipped, monkeypatch):
+    def refuse(*_):
+        raise feedback.StoreError("The disk is full.")
+
+    monkeypatch.setattr(judgements, "shown", refuse)
+    guess = guess_of(one, given, shipped)
+    one.agree(guess)
+    assert guess.shown is None
+    assert one.said[guess.key].verdict == visit.YES
+
+
+def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, shipped, tmp_path):
+    guess = guess_of(one, given, shipped)
+    other = (guess.label + 1) % 10
+    one.correct(guess, other)
+    (kept,), _ = feedback.load(tmp_path)
+    assert (kept.predicted, kept.actual, kept.version) == (guess.label, other, OLD.name)
+    assert np.array_equal(np.array(Image.open(tmp_path / kept.image)), np.array(guess.picture))
+    assert judgements.live_accuracy(tmp_path).wrong == 1
+    one.undo(guess)
+    assert feedback.load(tmp_path)[0] == []
+    assert judgements.live_accuracy(tmp_path).judged == 0
+    assert not one.said
+
+
+def test_correct_to_the_guess_itself_counts_as_right(one, given, shipped, tmp_path):
+    guess = guess_of(one, given, shipped)
+    one.correct(guess, guess.label)
+    assert judgements.live_accuracy(tmp_path).right == 1
+    assert feedback.load(tmp_path)[0] == []
+
+
+def test_correct_beyond_the_bound_of_a_visit_stores_nothing(
+    one, given, shipped, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(visit, "MAX_STORED", 0)
+    guess = guess_of(one, given, shipped)
+    one.correct(guess, (guess.label + 1) % 10)
+    assert feedback.load(tmp_path)[0] == []
+    assert "0 corrections" in one.problems[guess.key]
+
+
+def test_correct_with_a_store_that_refuses_keeps_the_sentence(one, given, shipped, monkeypatch):
+    def refuse(*_, **__):
+        raise feedback.StoreError("The store is full.")
+
+    monkeypatch.setattr(feedback, "add", refuse)
+    guess = guess_of(one, given, shipped)
+    one.correct(guess, (guess.label + 1) % 10)
+    assert one.problems == {guess.key: "The store is full."}
+    assert not one.said

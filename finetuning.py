@@ -3,6 +3,8 @@
     python finetuning.py              learn what is new and replace model.h5, if the gate allows
     python finetuning.py --dry-run    the same, but write nothing
     python finetuning.py --history    what was decided so far
+    python finetuning.py --receipt    what the last run did to each correction
+    python finetuning.py --status     what runs, or how it ended
     python finetuning.py --rollback v1    put an earlier version back
     python finetuning.py --install-cron "0 2 * * *"    learn every night at two
     python finetuning.py --check      whether all is well, and what to do if not
@@ -46,10 +48,10 @@ from digits import (
     model,
     receipts,
     schedule,
+    status,
     suspicion,
     versions,
 )
-from digits.status import Status, read
 from digits.witness import Witness
 
 DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
@@ -66,6 +68,7 @@ NO_STORE = "no corrections are stored"
 LOG = "finetuning.log"
 LOG_BYTES = 1_000_000  # about a thousand runs; then a new file begins ...
 LOG_FILES = 3  # ... and as many older ones stay
+LAST = "last"  # the run whose receipt is shown unless a version is named
 PERSON = "command line"  # the trigger of a run that somebody waits for
 SCRATCH = ".run-"  # how the folder of a run's candidate begins
 
@@ -116,7 +119,7 @@ def attempt(act: Callable[[argparse.Namespace], Verdict], options: argparse.Name
     try:
         return act(options)
     except Timeout:
-        since = read(options.root).get("since", "just now")
+        since = status.read(options.root).get("since", "just now")
         message = f"Another fine-tuning runs since {since}; this one did nothing."
         return Verdict(LOCKED, "locked", message)
     except UNUSABLE as error:
@@ -168,6 +171,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     act = parser.add_mutually_exclusive_group()
     act.add_argument("--history", action="store_true", help="print every decision so far")
+    act.add_argument(
+        "--receipt",
+        metavar="VERSION",
+        nargs="?",
+        const=LAST,
+        help="print what the last run, or the one that made VERSION, did to each correction",
+    )
+    act.add_argument("--status", action="store_true", help="print what runs, or how it ended")
     act.add_argument(
         "--rollback", metavar="VERSION", help="put an earlier version back in service, such as v1"
     )
@@ -230,6 +241,17 @@ def show_history(options: argparse.Namespace) -> Verdict:
     return Verdict(DONE, "history", "\n".join(lines) or "Nothing was decided yet.")
 
 
+def show_receipt(options: argparse.Namespace) -> Verdict:
+    """Return what a run did to each correction, a line each."""
+    version = "" if options.receipt == LAST else options.receipt
+    return Verdict(DONE, "receipt", receipts.text(options.root, version))
+
+
+def show_status(options: argparse.Namespace) -> Verdict:
+    """Return what runs, or how the last run ended."""
+    return Verdict(DONE, "status", status.text(options.root))
+
+
 def roll_back(options: argparse.Namespace) -> Verdict:
     """Put the version that the options name back in service."""
     folder = options.root / versions.FOLDER
@@ -282,6 +304,8 @@ def check(options: argparse.Namespace) -> Verdict:
 
 ACTIONS = {
     "history": show_history,
+    "receipt": show_receipt,
+    "status": show_status,
     "rollback": roll_back,
     "install_cron": install_cron,
     "remove_cron": remove_cron,
@@ -328,14 +352,14 @@ def learn_locked(
     folder.mkdir(exist_ok=True)
     with FileLock(folder / versions.LOCK, blocking=False):  # the kernel frees it if its holder dies
         sweep(options.root)
-        status = Status(options.root, options.trigger, os.getpid())
+        told = status.Status(options.root, options.trigger, os.getpid())
         try:
             mend(options.root)
-            verdict = learn(options, corrections, status.progress, witness)
+            verdict = learn(options, corrections, told.progress, witness)
         except BaseException as error:
-            status.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
+            told.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
             raise
-        status.finish(verdict.state, verdict.message, verdict.code)
+        told.finish(verdict.state, verdict.message, verdict.code)
     return verdict
 
 

@@ -77,6 +77,39 @@ def last(root: str | Path) -> dict | None:
         return None
 
 
+def text(root: str | Path, version: str = "") -> str:
+    """Return a run's receipt for people: the last run's, or that of the run that made `version`.
+
+    Raises VersionError when there is none.
+    """
+    runs = [record for record in versions.history(root) if "receipt" in record]
+    if version:
+        made = [record for record in runs if record["decision"] == versions.PUBLISHED]
+        runs = [r for r in made if version in (r["version"], r["version"].partition("-")[0])]
+    if not runs:
+        raise versions.VersionError(f"No run made {version}." if version else "No run yet.")
+    run = runs[-1]
+    try:
+        receipt = read(root, run["receipt"])
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        raise versions.VersionError(f"The receipt {run['receipt']} was lost.") from error
+    lines = [f"{run['when']}  {run['decision']}: {run['reason']}", "", "corrections"]
+    lines += [_line(line["image"], line["outcome"], line) for line in receipt["corrections"]]
+    lines += ["", "held-out digits that flipped"]
+    lines += [_line("", "fixed" if f["fixed"] else "broken", f) for f in receipt["flipped"]]
+    return "\n".join(lines)
+
+
+def _line(name: str, outcome: str, line: dict) -> str:
+    """Return one digit of a receipt: outcome, guesses, the probability of its label, reason."""
+    guesses = (
+        f"is {line['actual']}, read {line['guess_before']} ({line['p_before']:.0%} for "
+        f"{line['actual']}) before, {line['guess_after']} ({line['p_after']:.0%}) after"
+    )
+    because = f": {line['reason']}" if "reason" in line else ""
+    return f"  {outcome:11}  {guesses}  {name}{because}".rstrip()
+
+
 def seen(root: str | Path) -> set[tuple[str, int]]:
     """Return the keys (image, label) of the corrections that the last run worked with."""
     receipt = last(root) or {"corrections": []}

@@ -62,3 +62,18 @@ def is_running(root: str | Path) -> bool:
     except PermissionError:  # another user's process
         return True
     return True
+
+
+def text(root: str | Path) -> str:
+    """Return for people what runs, or how the last run ended."""
+    entry = read(root)
+    if not entry:
+        return "No run yet."
+    if is_running(root):
+        left = entry.get("seconds_left")
+        time_left = f", about {left} s left" if left is not None else ""
+        done = f"{entry.get('phase', 'Starting')}, {entry.get('share', 0):.0%} done{time_left}"
+        return f"Running since {entry['since']}, asked by {entry['trigger']}: {done}."
+    if entry["state"] == "running":
+        return f"The run of {entry['since']} was cut short; model.h5 is as it was."
+    return f"Nothing runs. The last run, {entry['at']}, {entry['state']}: {entry['message']}"

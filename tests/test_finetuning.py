@@ -73,6 +73,19 @@ def test_main_published_leaves_history_and_receipt(learned):
     assert status.read(learned.root)["code"] == 0
 
 
+def test_main_receipt_and_status_say_what_the_run_did(learned, capsys):
+    assert finetuning.main(["--root", str(learned.root), "--receipt"]) == finetuning.DONE
+    said = capsys.readouterr().out
+    assert said.count("incorrect_image_") == CORRECTIONS
+    assert "now right    is " in said
+    assert finetuning.main(["--root", str(learned.root), "--receipt", "v2"]) == finetuning.DONE
+    assert capsys.readouterr().out == said
+    assert finetuning.main(["--root", str(learned.root), "--receipt", "v1"]) == finetuning.BAD_DATA
+    assert "No run made v1" in capsys.readouterr().err
+    assert finetuning.main(["--root", str(learned.root), "--status"]) == finetuning.DONE
+    assert "published: Published v2" in capsys.readouterr().out
+
+
 def test_main_nothing_new_does_nothing(learned, capsys):
     before = contents(learned.root)
     assert finetuning.main(["--root", str(learned.root)]) == finetuning.DONE

@@ -78,3 +78,16 @@ def test_read_damaged_file_gives_nothing(run, tmp_path):
     files.write(tmp_path / versions.FOLDER / status.FILE, b'{"state": "run')
     assert status.read(tmp_path) == {}
     assert not status.is_running(tmp_path)
+
+
+def test_text_says_what_runs_or_how_it_ended(run, dead_pid, tmp_path):
+    run.progress("learning", 0.5)
+    assert "asked by button: learning, 50% done, about 0 s left" in status.text(tmp_path)
+    run.finish("refused", "It lost digits.", 3)
+    assert status.text(tmp_path).endswith("refused: It lost digits.")
+    status.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
+    assert "was cut short" in status.text(tmp_path)
+
+
+def test_text_before_the_first_run_says_so(tmp_path):
+    assert status.text(tmp_path) == "No run yet."

@@ -1,0 +1,93 @@
+"""Which labels look wrong: flips are found, a new style and hard digits are not choked."""
+
+import numpy as np
+import pytest
+
+from digits import evaluation, images, model, suspicion, training
+from tests.roots import styled_pictures
+
+
+@pytest.fixture(scope="module")
+def replay(rows):
+    digits, labels = rows
+    part = ~evaluation.held_out(digits)
+    return digits[part], labels[part]
+
+
+@pytest.fixture(scope="module")
+def styled(shipped):
+    """Misread digits of a style that MNIST lacks."""
+    pictures = styled_pictures(450, seed=4)
+    digits = np.array([images.read_digit(picture) for picture, _ in pictures])
+    return misread(shipped, digits, np.array([label for _, label in pictures]))
+
+
+@pytest.fixture(scope="module")
+def hard(shipped, replay):
+    """Misread digits of all kinds: replay rows, bent twice."""
+    rng = np.random.default_rng(8)
+    bent = [training.augment(training.augment(replay[0], rng), rng) for _ in range(3)]
+    return misread(shipped, np.concatenate(bent), np.tile(replay[1], 3))
+
+
+def misread(net, digits, labels):
+    wrong = ~evaluation.right(labels, model.predict(net, digits))
+    return digits[wrong][:100], labels[wrong][:100]
+
+
+def flipped(net, rows, share, seed=0):
+    """The labels, a share of them flipped to what is neither true nor guessed; which those are."""
+    rng = np.random.default_rng(seed)
+    digits, labels = rows[0], rows[1].copy()
+    guesses = model.predict(net, digits).argmax(axis=1)
+    flips = np.zeros(len(labels), bool)
+    flips[rng.permutation(len(labels))[: round(share * len(labels))]] = True
+    for i in np.flatnonzero(flips):
+        labels[i] = rng.choice(np.setdiff1d(range(10), [labels[i], guesses[i]]))
+    return labels, flips
+
+
+@pytest.mark.parametrize("kind", ["styled", "hard"])
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_examine_flipped_labels_are_doubted_true_ones_are_not(
+    kind, share, shipped, replay, request
+):
+    digits, labels = request.getfixturevalue(kind)
+    labels, flips = flipped(shipped, (digits, labels), share)
+    doubts = suspicion.examine(shipped, (digits, labels), replay, np.zeros(len(labels), bool))
+    assert (~doubts.none)[flips].mean() >= 0.8
+    assert (~doubts.none)[~flips].mean() <= 0.1
+    assert not doubts.too_many
+
+
+def test_examine_all_labels_wrong_are_too_many(shipped, replay, hard):
+    labels, _ = flipped(shipped, hard, 1)
+    none = np.zeros(len(labels), bool)
+    assert suspicion.examine(shipped, (hard[0], labels), replay, none).too_many
+
+
+def test_examine_second_answer_releases(shipped, replay, hard):
+    labels, flips = flipped(shipped, hard, 0.3)
+    doubts = suspicion.examine(shipped, (hard[0], labels), replay, flips)
+    assert doubts.none[flips].all()
+
+
+def test_doubt_reason_names_label_and_rival():
+    answers = np.full((1, 10), 1e-6)
+    answers[0, 3], answers[0, 5] = 0.9, 0.1
+    apart = np.eye(10)[[5]]
+    clean = np.zeros(1, bool)
+    assert suspicion.doubt(np.array([7]), answers, apart, clean) == [
+        "labelled 7, but it looks like a 5 to all we know"
+    ]
+    for label in (5, 3):
+        assert suspicion.doubt(np.array([label]), answers, apart, clean) == [None]
+
+
+def test_read_apart_answers_do_not_know_their_own_label(shipped, replay, hard):
+    digits, labels = hard[0][:30], hard[1][:30]
+    other = labels.copy()
+    other[4] = (labels[4] + 1) % 10
+    said = [suspicion.read_apart(shipped, (digits, each), replay) for each in (labels, other)]
+    assert np.allclose(said[0][4], said[1][4])
+    assert not np.allclose(said[0], said[1])

@@ -120,7 +120,9 @@ def read_digit(picture):
             return gray
     if max(picture.size) > MAX_ASPECT * min(picture.size):
         raise ImageError(NO_INK)
-    return normalise(find_ink(np.asarray(_plain(picture))))
+    if picture.mode != "RGB" or picture.has_transparency_data:
+        picture = _plain(picture)
+    return normalise(find_ink(np.asarray(picture)))
 
 
 def _is_normal(gray):

@@ -24,7 +24,8 @@ FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
 NEAR = 48  # levels; what is no further from the paper's colour is paper too, in some light
 EDGE = 25  # levels; a sheet is that much brighter than the table along its edge
 MAX_NESTING = 2  # pictures in the picture that are looked into
-CROP_SIDE = 256  # px, long side of the digit's surroundings
+CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
+MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
 
 NO_INK = "No ink was found; please send a picture with one digit, well lit."
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
@@ -95,7 +96,13 @@ def _search(rgb, depth):
     for corners in panels if depth else ():
         rim = 2 if paper is not None else 2 + max(small.shape) // 80  # blurred, not quite straight
         inside = _search(_cut_out(rgb, corners, scale, rim), depth - 1)
-        if inside is not None and (paper is not None or _outweighs(inside, found, corners)):
+        if inside is None:
+            continue
+        if paper is None:
+            meant = _outweighs(inside, found, corners)
+        else:  # a thick frame's inner edge runs along all of the panel
+            meant = cv2.boundingRect(inside.mask)[2:] != inside.mask.shape[::-1]
+        if meant:
             return inside
     return found
 
@@ -125,10 +132,10 @@ def _outweighs(inside, found, corners):
     cv2.fillConvexPoly(panel, corners.astype(np.int32), 1)
     left, top, width, height = cv2.boundingRect(main)
     if panel[top : top + height, left : left + width].sum() > 0.9 * panel.sum():
-        # What was found is the panel's frame or the table around it; or else the panel is but the
-        # outline of a digit, whose strokes fill it.
+        # What was found is the panel's frame, or all of the panel, or the table around it; or else
+        # the panel is but the outline of a digit, whose strokes fill it in part.
         core = cv2.erode(panel, np.ones([1 + max(panel.shape) // 20] * 2, np.uint8))
-        return (main & core).sum() < 0.02 * core.sum()
+        return not 0.02 < (main & core).sum() / max(1, core.sum()) < 0.9
     within = (main & panel).sum() / main.sum()
     return not 0.03 < within < 0.97 and inside.contrast > 0.3 * found.contrast
 
@@ -167,21 +174,16 @@ def _flat_paper(rgb):
     rim = max(1, max(rgb.shape) // 50)
     edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
+    colours, counts = np.unique(border @ np.array([65536, 256, 1]), return_counts=True)
+    few = np.sort(counts)[-3:].sum() > 0.85 * len(border)
+    most = [colours[counts.argmax()] // 256**place % 256 for place in (2, 1, 0)]
     corners = rgb[[0, 0, -1, -1], [0, -1, 0, -1]]  # paper even where ink fills most of the border
-    for paper in (np.median(border, axis=0).astype(np.uint8), *corners):
+    for paper in (np.array(most, np.uint8), *corners):
         away = cv2.absdiff(border, np.broadcast_to(paper, border.shape)).max(axis=1)
         equal, same, near = ((away < levels).mean() for levels in (1, FLAT, NEAR))
-        if same > 0.6:
-            return paper
-        if equal > 0.25 and (same > 0.85 * near or _in_few_colours(border)):
+        if same > 0.6 or (equal > 0.25 and (few or same > 0.85 * near)):
             return paper
     return None
-
-
-def _in_few_colours(pixels):
-    """Whether nearly all pixels have one of three colours, exactly: uint8 (n, 3)."""
-    _, counts = np.unique(pixels @ np.array([1, 256, 65536]), return_counts=True)
-    return np.sort(counts)[-3:].sum() > 0.85 * len(pixels)
 
 
 def _distance(rgb, paper):
@@ -260,18 +262,21 @@ def _panels(mask, upright=False):
         return []
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     for outline in sorted(outlines, key=cv2.contourArea, reverse=True)[:4]:
+        hull = cv2.convexHull(outline)
         if upright:
             left, top, width, height = cv2.boundingRect(outline)
             right, bottom = left + width - 1, top + height - 1
             corners = np.int32([(left, top), (right, top), (right, bottom), (left, bottom)])
         else:
-            hull = cv2.convexHull(outline)
             corners = cv2.approxPolyDP(hull, 0.03 * cv2.arcLength(hull, True), True)[:, 0]
         sides = np.hypot(*(corners - np.roll(corners, 1, axis=0)).T)
         if len(corners) != 4 or sides.min() < 0.25 * min(mask.shape):
             continue
-        covered = cv2.contourArea(outline) / cv2.contourArea(corners)
-        if 0.93 < covered < 1.07 and cv2.contourArea(corners) < 0.95 * mask.size:
+        area = cv2.contourArea(corners)
+        covered = cv2.contourArea(hull) / area
+        # Ink of the outside's colour, at the edge, may bite a piece out of the panel.
+        whole = 0.93 < covered < 1.07 and cv2.contourArea(outline) > 0.75 * area
+        if whole and area < 0.95 * mask.size:
             first = int(corners.sum(axis=1).argmin())
             return [np.roll(corners, -first, axis=0).astype(np.float32)]
     return []
@@ -524,8 +529,10 @@ def _refined(found):
     mask = found.mask[top:bottom, left:right]
     top, bottom, left, right = (round(edge / found.scale) for edge in (top, bottom, left, right))
     crop = found.rgb[top:bottom, left:right]
-    shrink = max(1.0, max(crop.shape) / CROP_SIDE)
-    crop = cv2.resize(crop, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    least, most = (side / max(crop.shape) for side in CROP_SIDES)
+    zoom = min(max(1.0, min(least, MAX_ZOOM)), most)
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    crop = cv2.resize(crop, None, fx=zoom, fy=zoom, interpolation=way)
     stroke = found.stroke * max(crop.shape) / max(mask.shape)
     ink = found.way(crop, stroke)
     mask = cv2.resize(mask, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST)

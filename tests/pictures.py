@@ -53,7 +53,7 @@ def _same_form(drawn, mask, scale):
     ]
     pad = (drawn.shape[0] - mask.shape[0]) // 2
     drawn = drawn[pad : pad + mask.shape[0], pad : pad + mask.shape[1]].astype(np.uint8)
-    reach = np.ones([2 * round(2.5 * scale) + 1] * 2, np.uint8)
+    reach = np.ones([2 * round(1.8 * scale) + 1] * 2, np.uint8)
     missed = mask & (cv2.dilate(drawn, reach) == 0)
     return loops[0] == loops[1] and missed.sum() < 0.01 * mask.sum()
 
@@ -591,13 +591,13 @@ def sticky_note(digit, rng):
 
 
 def broken(digit, rng):
-    """A pen that skips: two or three thin cuts through the strokes."""
+    """A pen that skips: one or two thin cuts through the strokes."""
     page, height, width = _sheet(digit, rng, share=(0.3, 0.8), pen=(0.04, 0.12))
     top, left, bottom, right = (
         f(axis) for f in (np.min, np.max) for axis in np.nonzero(page > 0.5)
     )
-    gap = max(2, round(0.06 * max(bottom - top, right - left)))
-    for _ in range(rng.integers(1, 4)):
+    gap = max(2, round(0.035 * max(bottom - top, right - left)))
+    for _ in range(rng.integers(1, 3)):
         y = int(rng.uniform(0.15, 0.85) * (bottom - top) + top)
         slant = int(rng.uniform(-0.3, 0.3) * (right - left))
         cv2.line(page, (int(left), y - slant), (int(right), y + slant), 0, gap)

@@ -231,8 +231,8 @@ def test_read_digit_changed_picture_gives_the_same_digit(change, digits):
             picture = open_picture(saved(turned, "PNG", exif=exif))
         likes.append(likeness(read_digit(picture), digit))
     assert np.median(likes) > 0.95
-    assert sorted(likes)[1] > 0.8
-    assert min(likes) > 0.7  # the row's own dust is gone, its thinnest strokes are thicker
+    assert sorted(likes)[1] > 0.83
+    assert min(likes) > 0.75  # the row's own dust is gone, its thinnest strokes are thicker
 
 
 @pytest.mark.parametrize("paper", [0, 255])
@@ -250,15 +250,10 @@ def test_read_digit_cut_close_around_the_ink_gives_the_same_digit(paper, digits)
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_read_digit_simulated_picture_is_like_its_digit(kind, digits):
     rng = np.random.default_rng(1)
-    likes, refused = [], 0
-    for digit in digits[::7]:
-        try:
-            likes.append(likeness(read_digit(pictures.draw(kind, digit, rng)), digit))
-        except ImageError:
-            refused += 1
-    assert refused <= (kind == "broken")  # there a 4 in two halves passes for "several"
+    drawn = [(pictures.draw(kind, digit, rng), digit) for digit in digits[::7]]
+    likes = [likeness(read_digit(picture), digit) for picture, digit in drawn]
     assert np.median(likes) > 0.93
-    assert sorted(likes)[1] > 0.85  # one in eight may keep a ruled line or lose a stroke
+    assert sorted(likes)[1] > 0.88  # one in eight may keep a ruled line or lose a stroke
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
@@ -274,11 +269,32 @@ def test_read_digit_noisy_empty_paper_is_refused():
         read_digit(pictures.as_picture(pictures.camera(paper, rng)))
 
 
-def test_read_digit_two_digits_side_by_side_are_refused(digits):
+@pytest.mark.parametrize("noise", [0, 4])
+def test_read_digit_two_digits_side_by_side_are_refused(noise, digits):
     page = page_with(digits[0], side=400, at=(60, 10))
     page = np.minimum(page, page_with(digits[20], side=400, at=(70, 190)))
+    page += np.random.default_rng(6).normal(0, noise, page.shape)
     with pytest.raises(ImageError, match="Several digits"):
         read_digit(pictures.as_picture(page))
+
+
+def test_read_digit_four_of_two_strokes_apart_is_one_digit(digits):
+    page = np.full((300, 300), 255, np.uint8)
+    cv2.polylines(page, [np.int32([(110, 60), (80, 150), (135, 150)])], False, 0, 12)
+    cv2.line(page, (160, 70), (150, 220), 0, 12)
+    left, top, width, height = cv2.boundingRect(255 - page)
+    whole = normalise(255 - page[top : top + height, left : left + width])
+    assert likeness(read_digit(Image.fromarray(page)), whole) > 0.95
+
+
+def test_read_digit_frame_is_looked_into_and_an_empty_frame_is_a_zero(digits):
+    page = page_with(digits[15], at=(65, 65))
+    cv2.rectangle(page, (40, 30), (260, 270), 0, 6)
+    assert likeness(read_digit(pictures.as_picture(page)), digits[15]) > 0.9
+    empty = np.full((300, 300), 255, np.uint8)
+    cv2.rectangle(empty, (90, 40), (200, 250), 0, 8)
+    ink = cv2.copyMakeBorder(255 - empty[36:255, 86:205], 5, 5, 5, 5, cv2.BORDER_CONSTANT)
+    assert likeness(read_digit(Image.fromarray(empty)), normalise(ink)) > 0.95
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (7, 3)])

@@ -96,13 +96,7 @@ def _search(rgb, depth):
     for corners in panels if depth else ():
         rim = 2 if paper is not None else 2 + max(small.shape) // 80  # blurred, not quite straight
         inside = _search(_cut_out(rgb, corners, scale, rim), depth - 1)
-        if inside is None:
-            continue
-        if paper is None:
-            meant = _outweighs(inside, found, corners)
-        else:  # a thick frame's inner edge runs along all of the panel
-            meant = cv2.boundingRect(inside.mask)[2:] != inside.mask.shape[::-1]
-        if meant:
+        if inside is not None and (paper is not None or _outweighs(inside, found, corners)):
             return inside
     return found
 

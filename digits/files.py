@@ -46,7 +46,8 @@ def append_line(path: Path, line: str) -> None:
         except OSError:
             stream.truncate(end)
             raise
-    sync_folder(path.parent)
+    if end == 0:  # the file may be new, and its name with it
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

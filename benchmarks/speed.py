@@ -21,6 +21,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -30,6 +31,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import finetuning  # noqa: E402
 from digits import corrections, evaluation, feedback, images, model, versions  # noqa: E402
 from tests.roots import add_misread, make_root, styled_pictures  # noqa: E402
 
@@ -262,13 +264,17 @@ def save_pictures(folder, n):
 
 
 def growth():
-    """Loading the store and adding to it, the larger it gets."""
+    """Loading the store, adding to it, drawing the page and learning, the larger it gets.
+
+    A run reads at most `finetuning.MAX_CORRECTIONS`, so its time stops growing there.
+    """
     for n in STORES:
         with tempfile.TemporaryDirectory() as folder:
             root = fill(Path(folder), n)
             extra = iter(styled_pictures(6, seed=n))
             report(f"load the store, {n:,} corrections", timed(3, feedback.load, root))
             report(f"add one to {n:,} corrections", timed(5, add_next, root, extra))
+            report(f"gather a run's rows, {n:,} corrections", timed(1, gather, root))
             report(f"rerun of the page, {n:,} corrections", timed_page(root))
 
 
@@ -291,6 +297,11 @@ def add_next(root, pictures):
     """Store the next of the pictures."""
     picture, label = next(pictures)
     feedback.add(root, picture, 1, label)
+
+
+def gather(root):
+    """Read a run's corrections and rows, as every fine-tuning does first."""
+    finetuning.gather(root, feedback.load(root)[0], 0, Mock(), Mock())
 
 
 def timed_page(root):

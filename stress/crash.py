@@ -1,6 +1,6 @@
 """Kill a fine-tuning at random moments; whatever the moment, the loop must go on.
 
-    python stress/crash.py [--moments 100] [--seconds 240]
+    python stress/crash.py [--moments 100] [--seconds 120]
 
 After each `kill -9`: model.h5 is, to the byte, a network that was published, and loads; the
 history has no torn line; the store is as it was. After the last, a run ends well and leaves no
@@ -99,7 +99,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--moments", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=240, help="stop after so long")
+    parser.add_argument("--seconds", type=float, default=120, help="stop after so long")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -131,6 +131,21 @@ def test_fit_rows_to_be_left_as_they_are_are_not_augmented(few, monkeypatch):
     assert kept == [[True] * 3 + [False] * 3] * 2
 
 
+def test_fit_average_ends_between_start_and_last_step_with_fitting_norms(few):
+    digits, targets = few[0], training.one_hot(few[1])
+    start, last, averaged = small_net(), small_net(), small_net()
+    for net, average in ((last, False), (averaged, True)):
+        how = {"epochs": 3, "learning_rate": 0.01, "seed": 5, "average": average}
+        training.fit(net, digits, targets, **how)
+    kernels = [net.layers[2].get_weights()[0] for net in (start, last, averaged)]
+    assert 0 < np.abs(kernels[2] - kernels[0]).max() < np.abs(kernels[1] - kernels[0]).max()
+    norm = averaged.layers[3]
+    assert norm.momentum == pytest.approx(0.9)
+    activations = np.maximum(model.scale(digits).reshape(len(digits), -1) @ kernels[2], 0)
+    mean, spread = norm.moving_mean.numpy(), activations.std()
+    assert np.abs(mean - activations.mean(axis=0)).max() < spread
+
+
 # calibrate
 
 

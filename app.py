@@ -508,7 +508,7 @@ def show_receipt() -> None:
 
 def before_and_after(line: dict) -> str:
     """Return a receipt's line as a caption: a sign that needs no colour, and both guesses."""
-    if line.get("guess_after") is None:
+    if line.get("outcome") == receipts.HELD_BACK:
         return "– held back"
     sign = "✓" if line["guess_after"] == line["actual"] else "✗"
     return f"{sign} {line['guess_before']} → {line['guess_after']}"
@@ -536,23 +536,26 @@ def show_corrections() -> None:
     if not chosen:
         st.info("None is like that." if cards else "Nothing is stored yet.")
     show_problem("corrections")
+    doubts = states.doubts(ROOT)
     pages = -(-len(chosen) // GALLERY)
     page = st.pagination(pages) if pages > 1 else 1
     with st.container(horizontal=True):
         for one, its_state in chosen[(page - 1) * GALLERY : page * GALLERY]:
             with st.container(width=THUMB_SIDE + 34, border=True):
-                show_correction(one, its_state)
+                show_correction(one, its_state, doubts.get(one.key, ""))
     show_exchange(stored)
 
 
-def show_correction(one: Correction, state: str) -> None:
-    """Show one correction, with what may be done about it."""
+def show_correction(one: Correction, state: str, doubt: str) -> None:
+    """Show one correction, why it was held back if it was, and what may be done about it."""
     path, place = ROOT / one.image, f"{one.image}-{one.actual}"
     alt = f"A {one.actual}, read as {one.predicted}"
     st.image(thumbnail(path), width=THUMB_SIDE, alt=alt)
     st.markdown(f"**{one.actual}**, read as {one.predicted}")
     times = f", given {one.answers} times" if one.answers > 1 else ""
     st.caption(f":material/{ICONS[state]}: {state}{times}")
+    if state == states.HELD_BACK:
+        st.caption(doubt)
     if one.removed and may_change():
         button("Restore", place, change, feedback.restore, one)
     elif may_change():

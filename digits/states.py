@@ -27,6 +27,13 @@ def of_each(root: str | Path, stored: list[Correction], serving: versions.Versio
     return [REMOVED if one.removed else _state(lines.get(one.key), when) for one in stored]
 
 
+def doubts(root: str | Path) -> dict[tuple[str, int], str]:
+    """Return why the last run held corrections back, by their keys."""
+    receipt = receipts.last(root) or {"corrections": []}
+    held = (line for line in receipt["corrections"] if line["outcome"] == receipts.HELD_BACK)
+    return {(line["image"], line["actual"]): line["reason"] for line in held}
+
+
 def _in_force(root: str | Path, serving: versions.Version) -> bool:
     """Return whether the last run was published and its network serves."""
     decided = [record for record in versions.history(root) if "receipt" in record]
@@ -38,6 +45,6 @@ def _state(line: dict | None, when: str) -> str:
     """Return the state that a receipt's line tells: of before the run, or after."""
     if line is None:
         return WAITING
-    if line["outcome"] not in (receipts.RIGHT, receipts.WRONG):
+    if line["outcome"] == receipts.HELD_BACK:
         return HELD_BACK
     return LEARNED if line[f"guess_{when}"] == line["actual"] else WRONG

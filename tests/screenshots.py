@@ -1,9 +1,10 @@
-"""Take the README's screenshot of the page, and others to look at.
+"""Take the README's screenshots of the page, and look at them.
 
     python tests/screenshots.py [FOLDER]
 
-Serves a fresh root, uploads a digit in a style that MNIST lacks, and takes the page at desktop and
-phone width, light and dark. FOLDER (default: docs) gets `page.png`, `phone.png`, `dark.png`.
+Serves a fresh root, has an example read that the network gets wrong, and takes the page at desktop
+and phone width; then fine-tunes, and takes it in the dark. FOLDER (default: docs) gets `page.png`,
+`phone.png` and `dark.png`.
 """
 
 from __future__ import annotations
@@ -18,41 +19,53 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from digits import model, versions  # noqa: E402
-from tests.roots import add_misread, make_root, misread  # noqa: E402
-from tests.test_browser import BROWSER, serve, upload  # noqa: E402
+from tests.roots import add_misread, make_root  # noqa: E402
+from tests.test_browser import BROWSER, RUN, click, serve  # noqa: E402
 
-LOOKS = {"page": (1280, "light"), "phone": (390, "light"), "dark": (1280, "dark")}
+EXAMPLE, ACTUAL = "Slashed 0", "0"
+HEIGHT = 900  # px of the window, before it grows to the page's
 
 
 def main(folder: Path) -> None:
     """Write one picture for each look."""
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         root = make_root(Path(scratch) / "root")
-        net = model.load(root / versions.MODEL)
-        add_misread(root, net, 4, seed=1)
-        shown = Path(scratch) / "digit.png"
-        misread(net, 1)[0][0].save(shown)
+        add_misread(root, model.load_light(root / versions.MODEL), 7, seed=1)
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         with serve(root) as address:
-            for name, (width, scheme) in LOOKS.items():
-                page = browser.new_page(
-                    viewport={"width": width, "height": 900}, color_scheme=scheme
-                )
-                page.goto(address)
-                upload(page, shown)
-                page.get_by_role("radio", name="No").click(timeout=90_000)
-                page.get_by_role("button", name="Store the correction").wait_for()
-                page.wait_for_timeout(1_500)  # ms, until the chart stands still
-                page.mouse.click(5, 5)
-                page.set_viewport_size({"width": width, "height": height_of(page)})
-                page.wait_for_timeout(500)
-                page.screenshot(path=folder / f"{name}.png")
+            for name, width in {"page": 1280, "phone": 390}.items():
+                page = open_page(browser, address, width, "light")
+                click(page, "button", EXAMPLE)
+                click(page, "radio", "No")
+                click(page, "radio", ACTUAL)
+                take(page, folder / f"{name}.png")
+            page = open_page(browser, address, 1280, "dark")
+            click(page, "button", "Run Fine-tuning")
+            page.get_by_text("Version v2 answers").wait_for(timeout=RUN)
+            click(page, "button", EXAMPLE)
+            take(page, folder / "dark.png")
         browser.close()
 
 
-def height_of(page) -> int:
-    """Return the height, in px, of all that the page shows."""
-    return page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+def open_page(browser, address: str, width: int, scheme: str):
+    """Return the page, opened in a window of its own."""
+    page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+    page.set_default_timeout(90_000)
+    page.goto(address)
+    page.get_by_role("button", name="Run Fine-tuning").wait_for()
+    return page
+
+
+def take(page, path: Path) -> None:
+    """Write all that the page shows, once its chart stands."""
+    page.locator(
+        "[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas"
+    ).wait_for()
+    page.mouse.click(5, 5)
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.wait_for_timeout(1_500)  # ms, until nothing moves
+    page.screenshot(path=path)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def test_of_each_after_another_network_took_its_place_is_of_before_the_run(tmp_p
 
 
 def test_of_each_held_back_and_new_ones_are_told_apart(tmp_path):
-    record(tmp_path, versions.PUBLISHED, [line(1, 1, "held back")])
+    held = line(1, 1, receipts.HELD_BACK) | {"reason": "it looks like a 1"}
+    record(tmp_path, versions.PUBLISHED, [held])
+    assert states.doubts(tmp_path) == {ONE.key: "it looks like a 1"}
     new = Correction(1, 7, "incorrect_images/b.png")
     removed = Correction(1, 7, ONE.image, removed=True)
     expected = [states.HELD_BACK, states.WAITING, states.REMOVED]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, judgements, model, status, versions
+from digits import feedback, images, judgements, model, runs, schedule, status, versions
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -292,3 +294,42 @@ def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(pag
     page.toggle[0].set_value(True).run()
     assert not page.exception
     assert "2,983 held-out digits wrongly" in said(page)
+
+
+def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch):
+    entry = schedule.Entry("0 2 * * *", "true")
+    monkeypatch.setattr(schedule, "current", lambda root: entry)
+    monkeypatch.setattr(schedule, "overdue", lambda root, one: True)
+    page.run()
+    open_part(page, "Versions")
+    assert "Next run" in said(page)
+    assert "--check" in page.error[0].value
+
+
+def test_page_without_the_drawing_component_stays_whole(page, monkeypatch):
+    monkeypatch.setitem(sys.modules, "streamlit_drawable_canvas", None)
+    page.run()
+    page.button_group[0].set_value("Draw").run()
+    assert not page.exception
+    assert "streamlit-drawable-canvas" in page.info[0].value
+    assert button(page, "Run Fine-tuning")
+
+
+def test_page_second_run_at_once_waits(page, root, monkeypatch):
+    begun = []
+
+    class Ended:
+        began, says, went_well, ended = time.monotonic(), "Done.", True, versions.now()
+
+        def __init__(self, *options):
+            begun.append(options)
+
+        def is_alive(self):
+            return False
+
+    monkeypatch.setattr(runs, "Run", Ended)
+    page.run()
+    for _ in range(2):
+        button(page, "Run Fine-tuning").click().run()
+    assert len(begun) == 1
+    assert "The next run may start in" in said(page)

@@ -23,12 +23,17 @@ def make_root(folder: Path) -> Path:
     return folder
 
 
-def styled_pictures(n: int, seed: int = 0) -> list[tuple[Image.Image, int]]:
-    """Return n pictures in a style that MNIST lacks, of held-out digits, with their labels."""
+def styled_pictures(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[Image.Image, int]]:
+    """Return n pictures in a style that MNIST lacks, with their labels.
+
+    They are drawn on replay rows, or on held-out rows, which no correction is drawn on; beyond
+    the 600 or 900 usable rows, on the same again with other strokes.
+    """
     rng = np.random.default_rng(seed)
     digits, labels = evaluation.read_rows(PROJECT / "train.csv")
-    usable = np.flatnonzero(evaluation.held_out(digits) & np.isin(labels, STYLED))
-    chosen = rng.permutation(usable)[:n]
+    part = evaluation.held_out(digits) == held_out
+    usable = np.flatnonzero(part & np.isin(labels, STYLED))
+    chosen = np.concatenate([rng.permutation(usable) for _ in range(-(-n // len(usable)))])[:n]
     return [
         (Image.fromarray(on_paper(restyle(digits[i], labels[i], rng))).convert("RGB"), labels[i])
         for i in chosen
@@ -37,7 +42,7 @@ def styled_pictures(n: int, seed: int = 0) -> list[tuple[Image.Image, int]]:
 
 def misread(net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
     """Return n styled pictures that net gets wrong: picture, guess, label."""
-    pictures = styled_pictures(600, seed)
+    pictures = styled_pictures(max(600, 6 * n), seed)  # about a fifth is misread
     digits = np.array([images.read_digit(picture) for picture, _ in pictures])
     guesses = model.predict(net, digits).argmax(axis=1)
     wrong = [

@@ -128,6 +128,24 @@ def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     assert versions.history(root)[-1]["decision"] == versions.REFUSED
 
 
+def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, shipped, rows):
+    root = make_root(tmp_path)
+    add_misread(root, shipped, CORRECTIONS)
+    digits, labels = rows
+    row = int(np.flatnonzero(~evaluation.held_out(digits) & (labels == 3))[0])
+    joke = feedback.add(root, Image.fromarray(digits[row]), 3, 6)
+
+    def outcome():
+        assert finetuning.main(["--root", str(root)]) in (finetuning.DONE, finetuning.REFUSED)
+        return next(x for x in receipts.last(root)["corrections"] if x["image"] == joke.image)
+
+    first = outcome()
+    assert first["outcome"] == receipts.HELD_BACK
+    assert "labelled 6, but it looks like a" in first["reason"]
+    feedback.confirm(root, joke)
+    assert outcome()["outcome"] != receipts.HELD_BACK
+
+
 def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):
     root = make_root(tmp_path)
     before = contents(root)

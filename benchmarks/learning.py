@@ -169,9 +169,15 @@ def gather(mnist):
 
 
 def as_rows(pictures):
-    """Return the digits, uint8 (n, 28, 28), and labels of pairs of picture and label."""
-    digits = [images.read_digit(picture) for picture, _ in pictures]
-    return np.array(digits), np.array([label for _, label in pictures])
+    """Return digits, uint8 (n, 28, 28), and labels of pairs of picture and label, if readable."""
+    digits, labels = [], []
+    for picture, label in pictures:
+        try:
+            digits.append(images.read_digit(picture))
+        except images.ImageError:  # a few of load_digits' coarse pictures
+            continue
+        labels.append(label)
+    return np.array(digits), np.array(labels)
 
 
 def report(name, shipped, net, corrections, measures, seconds=0.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 
@@ -97,7 +98,7 @@ def test_page_examples_are_read_and_some_are_wrong(page):
     for name in ("Felt pen", "Squares", "Chalk", "Shadow", "Slashed 0", "Another 0"):
         button(page, name).click().run()
         assert not page.exception
-        guesses[name] = page.header[0].value[-1]
+        guesses[name] = re.search(r"\d", page.header[0].value)[0]  # the likeliest
     assert [guesses.pop(name) for name in ("Felt pen", "Squares", "Chalk", "Shadow")] == list(
         "3582"
     )

@@ -231,9 +231,10 @@ def test_gate_many_small_losses_add_up_against_the_first_network(since_first, al
     ("broken", "fixed", "still_wrong", "reason"),
     [
         (0, 1, 0, None),
-        (2, 3, 0, None),
-        (0, 5, 15, None),
-        (0, 4, 16, "of 20 corrections that are read wrongly it fixes 4 and breaks 0"),
+        (1, 3, 0, None),
+        (0, 10, 10, None),
+        (0, 9, 11, "of 20 corrections that are read wrongly it fixes 9 and breaks 0"),
+        (2, 3, 0, "fixes 3 and breaks 2"),
         (2, 2, 0, "fixes 2 and breaks 2"),
         (3, 2, 0, "fixes 2 and breaks 3"),
         (0, 0, 0, "all 30 corrections are read rightly already"),

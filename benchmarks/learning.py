@@ -42,7 +42,7 @@ ROW = "{:<34} {:>9} {:>11} {:>9} {:>9} {:>9} {:>8} {:>8}"
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--corrections", type=int, nargs="+", default=[20, 100])
+    parser.add_argument("--corrections", type=int, nargs="*", default=[20, 100])
     parser.add_argument("--flips", type=int, nargs="*", default=[10, 30, 100], metavar="PERCENT")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--mnist", type=Path, metavar="DIR")

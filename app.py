@@ -32,6 +32,7 @@ from digits import (
     feedback,
     guesses,
     judgements,
+    lesson,
     model,
     receipts,
     runs,
@@ -90,8 +91,8 @@ def show_page() -> None:
         st.title("Which digit is it?", anchor=False)
         st.write("Give it a handwritten digit. Tell it when it is wrong: the network learns.")
     banner.image(str(CODE / "num.png"), width="stretch", alt="Ten handwritten digits, 0 to 9")
-    loop, stored, changes = st.tabs(
-        ["Read and learn", "Corrections", "Versions"], on_change="rerun", key="part"
+    loop, stored, changes, classroom = st.tabs(
+        ["Read and learn", "Corrections", "Versions", "Lesson"], on_change="rerun", key="part"
     )
     with loop:  # drawn even behind another tab: else its uploads would be forgotten
         reading, learning = st.columns([5, 3], gap="large")
@@ -105,6 +106,9 @@ def show_page() -> None:
     if changes.open:
         with changes:
             show_versions()
+    if classroom.open:
+        with classroom:
+            show_lesson()
     network()  # says at once when model.h5 cannot serve
 
 
@@ -469,7 +473,11 @@ def show_run(was_running: bool) -> None:
     if not running:
         show_ending()
         return
-    entry = status.read(ROOT) if status.is_running(ROOT) else {}
+    show_progress(status.read(ROOT) if status.is_running(ROOT) else {})
+
+
+def show_progress(entry: dict) -> None:
+    """Show how far a run is, from what it wrote as its status."""
     left = entry.get("seconds_left")
     time_left = f", about {left} s left" if left is not None else ""
     phase = entry.get("phase", "Starting")
@@ -689,6 +697,76 @@ def show_schedule() -> None:
         st.error(
             f"Overdue: its time came and no run ended. Look why: `{check}`", icon=":material/alarm:"
         )
+
+
+# --- Lesson ---
+
+
+def show_lesson() -> None:
+    """Offer to switch off what keeps the loop sound, and show what breaks in a copy."""
+    st.subheader("What breaks without it?", anchor=False)
+    st.write("Switch a guard off and look. The network that answers stays as it is.")
+    off = [
+        name
+        for name, sentence in lesson.GUARDS.items()
+        if not st.toggle(f"**{name.capitalize()}**: {sentence}", value=True)
+    ]
+    if "centring" in off:
+        show_uncentred()
+    running = any(one.is_alive() for one in experiments(ROOT))
+    button(
+        "Try it in a sandbox",
+        "lesson",
+        start_experiment,
+        [name for name in off if name in lesson.SWITCHES],
+        type="primary",
+        icon=":material/science:",
+        disabled=running or is_running() or not may_change(),
+        help="A real fine-tuning of a copy that is deleted afterwards; centring needs no run.",
+    )
+    st.fragment(show_experiment, run_every=REFRESH if running else None)(running)
+
+
+def show_uncentred() -> None:
+    """Show how digits off the middle are read with centring and without."""
+    net, version, _ = network()
+    readings = read_pages(ROOT, version.sha256, net)
+    st.write(readings.in_words)
+    pages, labels, plain = readings.pages, readings.labels, readings.plain
+    wrong = np.flatnonzero(plain != labels).tolist()
+    show_strip(wrong, lambda i: pages[i], lambda i: f"✗ {labels[i]} → {plain[i]}")
+
+
+@st.cache_data(max_entries=1, show_spinner="Reading held-out digits both ways")
+def read_pages(root: Path, sha256: str, _net) -> lesson.Readings:
+    """Return the readings of the network whose file has this hash."""
+    return lesson.read_pages(root, _net)
+
+
+@st.cache_resource
+def experiments(root: Path) -> list[lesson.Experiment]:
+    """Return the last experiment that this server has started, for all its visitors."""
+    return []
+
+
+def start_experiment(without: list[str]) -> None:
+    """Start an experiment, but not two at once."""
+    if not any(one.is_alive() for one in experiments(ROOT)):
+        experiments(ROOT)[:] = [lesson.Experiment(ROOT, without)]
+
+
+def show_experiment(was_running: bool) -> None:
+    """Show the progress of the experiment, or what came of the last."""
+    for one in experiments(ROOT):
+        if one.is_alive() != was_running:
+            st.rerun()
+        if was_running:
+            show_progress(status.read(one.sandbox))
+            return
+        off = " and ".join(one.without) or "nothing"
+        st.info(f"In the sandbox, with {off} switched off: {one.says}")
+        st.write(one.in_words)
+        show_strip(one.lost, lambda flip: charts.flipped(flip, STRIP_SIDE), before_and_after)
 
 
 main()

@@ -52,6 +52,7 @@ from digits import (
     suspicion,
     versions,
 )
+from digits.lesson import SANDBOX, SWITCHES
 from digits.witness import Witness
 
 DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
@@ -156,6 +157,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--force",
         action="store_true",
         help="train even if nothing is new since the last run; the gate still decides",
+    )
+    parser.add_argument(
+        "--without",
+        choices=SWITCHES,
+        action="append",
+        default=[],
+        help=f"for lessons: switch this off, only in a root that holds a file named {SANDBOX}",
     )
     parser.add_argument(
         "--trigger",
@@ -335,6 +343,13 @@ def start(options: argparse.Namespace) -> Verdict:
 
     With an empty store, or on a dry run, nothing is written: no lock, no status.
     """
+    if options.without and not (options.root / SANDBOX).exists():
+        return Verdict(
+            BAD_DATA,
+            "unusable",
+            f"--without is for lessons: {options.root} holds no file named {SANDBOX}, so nothing "
+            "is switched off there; run without it, or in a copy that has that file.",
+        )
     corrections, warnings = feedback.load(options.root)
     for warning in warnings:
         log.warning(warning)
@@ -392,7 +407,7 @@ def learn(
     if not lesson.corrections:
         stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
         return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
-    doubts, outcome = study(root, lesson, seed, progress, witness)
+    doubts, outcome = study(root, lesson, seed, progress, witness, options.without)
     if options.dry_run:
         word = "published" if outcome.decision.allowed else "refused"
         reason = outcome.decision.reason
@@ -460,9 +475,17 @@ def draw(
 
 
 def study(
-    root: Path, lesson: Lesson, seed: int, progress: learning.Progress, witness: Witness
+    root: Path,
+    lesson: Lesson,
+    seed: int,
+    progress: learning.Progress,
+    witness: Witness,
+    without: list[str],
 ) -> tuple[suspicion.Doubts, learning.Outcome]:
-    """Return which corrections are doubted, and what became of learning the others."""
+    """Return which corrections are doubted, and what became of learning the others.
+
+    without: which SWITCHES are off.
+    """
     progress("Loading the network", 0.2)
     net = model.load(root / versions.MODEL)
     progress("Looking for wrong labels", 0.4)
@@ -476,10 +499,14 @@ def study(
         )
         return doubts, learning.learn_nothing(net, lesson.held_out, lesson.rows, reason)
     kept = digits[doubts.none], labels[doubts.none]
-    candidate = learning.fine_tune(net, kept, lesson.replay, seed, progress)
+    replay = tuple(part[:0] for part in lesson.replay) if "replay" in without else lesson.replay
+    candidate = learning.fine_tune(net, kept, replay, seed, progress)
     progress("Judging the candidate", 0.75)
     first = witness.answer() if versions.baseline(root) else None
-    return doubts, learning.judge(net, candidate, lesson.held_out, lesson.rows, doubts, first)
+    gated = "gate" not in without
+    return doubts, learning.judge(
+        net, candidate, lesson.held_out, lesson.rows, doubts, first, gated
+    )
 
 
 def conclude(

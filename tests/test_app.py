@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, judgements, model, runs, schedule, status, versions
+from digits import feedback, images, judgements, lesson, model, runs, schedule, status, versions
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -305,6 +305,41 @@ def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch
     open_part(page, "Versions")
     assert "Next run" in said(page)
     assert "--check" in page.error[0].value
+
+
+def test_lesson_centring_off_shows_how_many_are_read_both_ways(page):
+    page.run()
+    open_part(page, "Lesson")
+    assert [one.value for one in page.toggle] == [True, True, True]
+    page.toggle[0].set_value(False).run()
+    assert not page.exception
+    shares = re.findall(r"\*\*(\d+)%\*\* with", said(page))
+    assert int(shares[0]) > int(shares[1])
+    assert re.search(r"and \d+ more", said(page))  # below a row of those read wrongly
+
+
+def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, root, monkeypatch):
+    begun = []
+
+    class Running:
+        says, record, lost = "", {}, []
+
+        def __init__(self, root, without):
+            self.sandbox = root / "copy"
+            begun.append((root, without))
+
+        def is_alive(self):
+            return True
+
+    monkeypatch.setattr(lesson, "Experiment", Running)
+    page.run()
+    open_part(page, "Lesson")
+    for guard in page.toggle[1:]:
+        guard.set_value(False).run()
+    button(page, "Try it in a sandbox").click().run()
+    assert not page.exception
+    assert begun == [(root, ["replay", "gate"])]
+    assert button(page, "Try it in a sandbox").disabled
 
 
 def test_page_without_the_drawing_component_stays_whole(page, monkeypatch):

@@ -1,0 +1,100 @@
+"""What the lesson says is so: each guard, switched off in a sandbox, breaks what it should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import finetuning
+from digits import feedback, lesson, model, versions
+from tests.roots import PROJECT, make_root
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_root(tmp_path / "root")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_read_pages_off_the_middle_are_read_with_centring_and_not_without():
+    net = model.load_light(PROJECT / versions.MODEL)
+    readings = lesson.read_pages(PROJECT, net)
+    assert len(readings.labels) == lesson.PAGES
+    assert (readings.centred == readings.labels).mean() > 0.95
+    assert (readings.plain == readings.labels).mean() < 0.5
+
+
+def test_somewhere_page_holds_the_digit_small_on_white(rows):
+    page = lesson.somewhere(rows[0][0], np.random.default_rng(0))
+    ink = np.argwhere(page < 128)
+    assert page.shape == (lesson.PAGE_SIDE, lesson.PAGE_SIDE)
+    assert 0 < np.ptp(ink, axis=0).max() < lesson.LARGEST
+    assert np.median(page) == 255
+
+
+def test_make_sandbox_holds_misread_zeros_and_leaves_the_root_as_it_was(root, tmp_path):
+    before = contents(root)
+    sandbox = tmp_path / "copy"
+    sandbox.mkdir()
+    lesson.make_sandbox(root, sandbox)
+    stored, warnings = feedback.load(sandbox)
+    assert (len(stored), warnings) == (lesson.CORRECTIONS, [])
+    assert all(one.actual == 0 != one.predicted for one in stored)
+    assert (sandbox / versions.MODEL).read_bytes() == (root / versions.MODEL).read_bytes()
+    assert contents(root) == before
+
+
+@pytest.mark.parametrize("switch", lesson.SWITCHES)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_without_on_a_real_root_is_refused(root, switch, dry, capsys):
+    model_before = (root / versions.MODEL).read_bytes()
+    code = finetuning.main(["--root", str(root), "--without", switch, *dry])
+    assert code == finetuning.BAD_DATA
+    assert f"no file named {lesson.SANDBOX}" in capsys.readouterr().err
+    assert (root / versions.MODEL).read_bytes() == model_before
+    assert not (root / versions.FOLDER).exists()
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory):
+    """Experiments without replay, with the gate and without, on a root that must not change."""
+    root = make_root(tmp_path_factory.mktemp("tried") / "root")
+    before = contents(root)
+    ended = []
+    for without in (["replay"], ["replay", "gate"]):
+        ended.append(lesson.Experiment(root, without))
+        ended[-1].join()
+    assert contents(root) == before
+    return ended
+
+
+def test_experiment_without_replay_is_refused_by_the_gate(tried):
+    gated, _ = tried
+    assert gated.record["decision"] == versions.REFUSED
+    assert gated.says.startswith("Refused")
+
+
+def test_experiment_without_replay_and_gate_publishes_a_network_that_forgot(tried):
+    _, bad = tried
+    assert bad.record["decision"] == versions.PUBLISHED
+    assert "the gate was switched off" in bad.says
+    assert bad.record["accuracy_after"] < bad.record["accuracy_before"] - 0.1
+    assert len({flip["actual"] for flip in bad.lost}) > 1
+    assert 0 < len(bad.lost) <= lesson.LOST
+    assert f"it lost {bad.record['broken']}" in bad.in_words
+
+
+def test_experiment_ended_leaves_no_sandbox(tried):
+    assert not any(one.sandbox.exists() for one in tried)
+
+
+def test_experiment_root_unusable_says_why(root):
+    (root / "train.csv").unlink()
+    one = lesson.Experiment(root, [])
+    one.join()
+    assert "train.csv" in one.says
+    assert not one.record
+    assert not one.sandbox.exists()

@@ -1,6 +1,7 @@
 """Reading pictures: `open_picture`, `find_ink`, `normalise`, `read_digit`."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -301,3 +302,12 @@ def test_read_digit_picture_of_few_pixels_is_read_or_refused(size):
     except ImageError:
         return
     assert digit.shape == (28, 28)
+
+
+def test_read_digit_of_a_few_pixels_is_read_or_refused_and_nothing_else():
+    rng = np.random.default_rng(0)
+    for height, width in np.ndindex(8, 8):
+        pixels = np.where(rng.random((height + 1, width + 1, 1)) < 0.4, 20, 240)
+        picture = Image.fromarray(np.repeat(pixels, 3, axis=2).astype(np.uint8))
+        with suppress(images.ImageError):
+            assert images.read_digit(picture).shape == (28, 28)

@@ -80,7 +80,7 @@ log = logging.getLogger("digits")
 
 
 @dataclass
-class Lesson:
+class Material:
     """All that one run works with; corrections stand in the same order as their rows."""
 
     corrections: list[feedback.Correction]
@@ -401,13 +401,13 @@ def learn(
     if corrections and not options.force and fingerprint == last_fingerprint(root):
         return Verdict(DONE, "nothing new", "Nothing new to learn since the last run.")
     seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
-    lesson = gather(root, corrections, seed, progress, witness)
-    for warning in lesson.warnings:
+    material = gather(root, corrections, seed, progress, witness)
+    for warning in material.warnings:
         log.warning(warning)
-    if not lesson.corrections:
+    if not material.corrections:
         stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
         return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
-    doubts, outcome = study(root, lesson, seed, progress, witness, options.without)
+    doubts, outcome = study(root, material, seed, progress, witness, options.without)
     if options.dry_run:
         word = "published" if outcome.decision.allowed else "refused"
         reason = outcome.decision.reason
@@ -419,7 +419,7 @@ def learn(
         "seconds": round(time.monotonic() - began, 1),
     }
     log.info("Measured %s", json.dumps(report))
-    return conclude(root, lesson, doubts, outcome, report, witness)
+    return conclude(root, material, doubts, outcome, report, witness)
 
 
 def gather(
@@ -428,7 +428,7 @@ def gather(
     seed: int,
     progress: learning.Progress,
     witness: Witness,
-) -> Lesson:
+) -> Material:
     """Return what the run works with: both parts of train.csv, and the corrections' rows.
 
     Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
@@ -459,7 +459,7 @@ def gather(
         np.array([correction.actual for correction in chosen], np.int64),
     )
     replay, held_out = ((digits[part], labels[part]) for part in (~apart, apart))
-    return Lesson(chosen, rows, replay, held_out, warnings)
+    return Material(chosen, rows, replay, held_out, warnings)
 
 
 def draw(
@@ -476,7 +476,7 @@ def draw(
 
 def study(
     root: Path,
-    lesson: Lesson,
+    material: Material,
     seed: int,
     progress: learning.Progress,
     witness: Witness,
@@ -489,29 +489,29 @@ def study(
     progress("Loading the network", 0.2)
     net = model.load(root / versions.MODEL)
     progress("Looking for wrong labels", 0.4)
-    vouched = np.array([one.answers >= VOUCHED for one in lesson.corrections])
-    doubts = suspicion.examine(net, lesson.rows, lesson.replay, vouched)
-    digits, labels = lesson.rows
+    vouched = np.array([one.answers >= VOUCHED for one in material.corrections])
+    doubts = suspicion.examine(net, material.rows, material.replay, vouched)
+    digits, labels = material.rows
     if doubts.too_many:
         reason = (
             f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look at them "
             "again"
         )
-        return doubts, learning.learn_nothing(net, lesson.held_out, lesson.rows, reason)
+        return doubts, learning.learn_nothing(net, material.held_out, material.rows, reason)
     kept = digits[doubts.none], labels[doubts.none]
-    replay = tuple(part[:0] for part in lesson.replay) if "replay" in without else lesson.replay
+    replay = tuple(part[:0] for part in material.replay) if "replay" in without else material.replay
     candidate = learning.fine_tune(net, kept, replay, seed, progress)
     progress("Judging the candidate", 0.75)
     first = witness.answer() if versions.baseline(root) else None
     gated = "gate" not in without
     return doubts, learning.judge(
-        net, candidate, lesson.held_out, lesson.rows, doubts, first, gated
+        net, candidate, material.held_out, material.rows, doubts, first, gated
     )
 
 
 def conclude(
     root: Path,
-    lesson: Lesson,
+    material: Material,
     doubts: suspicion.Doubts,
     outcome: learning.Outcome,
     report: dict,
@@ -523,15 +523,15 @@ def conclude(
         decision = outcome.decision
         if decision.allowed:
             model.save(outcome.candidate, path)
-            witness.ask(path, lesson.rows[0])
+            witness.ask(path, material.rows[0])
             decision = (
                 evaluation.answers_alike(outcome.corrections.after, witness.answer()) or decision
             )
-        flips = lesson.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
+        flips = material.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
         number = len(versions.history(root)) + 1
         answers = outcome.corrections, outcome.held_out
         report["receipt"] = receipts.write(
-            root, number, lesson.corrections, *answers, flips, doubts.reasons
+            root, number, material.corrections, *answers, flips, doubts.reasons
         )
         report["reason"] = decision.reason
         if decision.allowed:

@@ -63,11 +63,11 @@ def main():
         "growth": growth,
     }
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("part", nargs="*", choices=list(parts), help="default: all")
-    chosen = parser.parse_args().part or list(parts)
+    parser.add_argument("part", nargs="?", choices=list(parts), help="default: all of them")
+    one = parser.parse_args().part
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of the plain way's costs
     print(ROW.format("what", "figure", "goal", "the plain way", "ratio", "n"))
-    for name in chosen:
+    for name in [one] if one else parts:
         parts[name]()
 
 

@@ -102,6 +102,7 @@ def _search(rgb, depth):
 
 
 def _found(rgb, scale, best):
+    """The digit of which the candidate is the likeliest part; rgb at that scale is its map."""
     parts, part = best.parts, best.part
     main = (parts.labels == part).astype(np.uint8)
     mask, several = _grouped(best)

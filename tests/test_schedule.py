@@ -1,13 +1,11 @@
-"""Learning by itself: the crontab's entry, runs that nobody watches, the doctor, a real cron."""
+"""Learning by itself: the crontab's entry, runs that nobody watches, the doctor."""
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -298,6 +296,11 @@ def test_main_cron_options_install_show_and_remove(table, root, capsys):
     assert (code, said) == (finetuning.BAD_DATA, "'25' is no hour that cron knows.\n")
 
 
+def test_journal_ends_with_the_run(root, nice):
+    finetuning.main(["--root", str(root), "--history"])
+    assert logging.getLogger("digits").handlers == []
+
+
 # --- The doctor ---
 
 
@@ -390,44 +393,3 @@ def test_examine_no_entry_says_how_to_install_one(well):
     schedule.remove(well)
     *_, last = doctor.examine(well)
     assert last.remedy == schedule.install_command(well)
-
-
-# --- The real thing ---
-
-
-@pytest.fixture
-def daemon():
-    """A cron daemon: the machine's own, or one for this test."""
-    lacking = "root's rights" if os.geteuid() else "cron" if not shutil.which("cron") else ""
-    if lacking and not os.environ.get("CI"):  # on CI its absence is a failure
-        pytest.skip(f"needs {lacking}: apt-get install cron, and run as root")
-    assert not lacking
-    if doctor.check_daemon().good:
-        yield
-        return
-    process = subprocess.Popen(["cron", "-f"])
-    yield
-    process.terminate()
-    process.wait()
-
-
-@pytest.mark.usefixtures("daemon")
-def test_cron_real_daemon_and_crontab_run_the_entry(tmp_path):
-    root = make_root(tmp_path / ODD)
-    try:
-        schedule.install(root, "* * * * *")
-        for _ in range(1_500):  # tenths of a second: a minute's wait, and a slow start
-            if schedule.last_run(root):
-                break
-            time.sleep(0.1)
-    finally:
-        schedule.remove(root)
-    last = schedule.last_run(root)
-    assert (last["code"], last["message"]) == (0, "Nothing to learn: no corrections are stored.")
-    assert schedule.current(root) is None
-    assert "asked by cron" in (root / finetuning.LOG).read_text()
-
-
-def test_journal_ends_with_the_run(root, nice):
-    finetuning.main(["--root", str(root), "--history"])
-    assert logging.getLogger("digits").handlers == []

@@ -120,8 +120,7 @@ def attempt(act: Callable[[argparse.Namespace], Verdict], options: argparse.Name
     try:
         return act(options)
     except Timeout:
-        since = status.read(options.root).get("since", "just now")
-        message = f"Another fine-tuning runs since {since}; this one did nothing."
+        message = f"Another fine-tuning runs{status.whose(options.root)}; this one did nothing."
         return Verdict(LOCKED, "locked", message)
     except UNUSABLE as error:
         return Verdict(BAD_DATA, "unusable", str(error))

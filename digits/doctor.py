@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from digits import evaluation, feedback, model, schedule, versions
+from digits import evaluation, feedback, model, schedule, status, versions
 
 FREE_MB = 200  # the versions kept, the log, a few thousand corrections
 DAEMONS = {"cron", "crond", "fcron"}  # Debian's; Red Hat's, Alpine's and BusyBox'; fcron's
@@ -122,7 +122,8 @@ def check_lock(root: Path) -> Finding:
             with FileLock(path, blocking=False):
                 pass
         except Timeout:
-            return Finding("lock", "a run is at work", "wait until it ends, or stop it")
+            found = f"a run is at work{status.whose(root)}"
+            return Finding("lock", found, "wait until it ends, or stop it")
         except OSError as error:
             return Finding("lock", f"cannot be taken ({error.strerror})", f"delete {path}")
     return Finding("lock", "free")

@@ -53,15 +53,26 @@ def read(root: str | Path) -> dict:
 def is_running(root: str | Path) -> bool:
     """Return whether the run that wrote last is still at work: its process exists."""
     entry = read(root)
-    if entry.get("state") != "running":
-        return False
+    return entry.get("state") == "running" and is_alive(entry["pid"])
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process with this number exists."""
     try:
-        os.kill(entry["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's process
         return True
     return True
+
+
+def whose(root: str | Path) -> str:
+    """Return who asked for the run at work and since when it runs, "" when it has not said yet."""
+    if not is_running(root):
+        return ""
+    entry = read(root)
+    return f", asked by {entry['trigger']}, since {entry['since']}"
 
 
 def text(root: str | Path) -> str:

@@ -1,74 +1,121 @@
 """The long run: memory over many predictions and swaps, and many visitors during a fine-tuning.
 
-    python stress/server.py [--swaps 50] [--pictures 40] [--visitors 20] [--judged 10]
+    python stress/server.py [--swaps 50] [--visitors 20] [--judged 10]
 
-The page runs in this process, once for each click, through Streamlit's AppTest: visitors have
-sessions of their own and share caches and root as in a server, but are served one after another.
-Prints the slope of memory over the swaps, and the worst answer while a fine-tuning runs; a page
-with an error, a lost row or a failed run ends in an assertion.
+A real server, and a real browser (Chromium) in which every visitor has a window and cookies of
+their own. First model.h5 is replaced again and again, and after each swap two visitors at once have
+20 pictures read each. Then the visitors come, all at once; one of them starts a fine-tuning, and
+meanwhile each judges their pictures, every other one as wrong. Prints the slope of the server's
+memory over the swaps and how long the visitors waited for an answer. An error on a page or in the
+server, a lost row, or a figure beyond its bound ends in an assertion.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 from PIL import Image
-from streamlit.testing.v1 import AppTest
+from playwright.async_api import Locator, Page, async_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from digits import evaluation, feedback, files, model, versions
-from tests.roots import PROJECT, add_misread, make_root
+from digits import evaluation, feedback, files, model, status, versions
+from tests.roots import add_misread, make_root
+from tests.served import LAUNCH, serve
 from tests.styles import on_paper
 
-MEGABYTE = 1e6
-QUESTION, WHICH, STORE = "Was it right?", "Which digit is it?", "Store the correction"
+MAX_SLOPE = 0.3  # MB a swap, over the last half of the swaps
+MAX_ANSWER = 10.0  # s that any visitor waits, with 20 of them and a fine-tuning on two cores
+EACH = 20  # pictures read at once, the most the page takes
+AT_ONCE = 2  # visitors after each swap
+WAIT = 120_000  # ms for anything on a page
 CORRECTIONS = 3  # stored before the fine-tuning, so that it has something to learn
-ENDINGS = (0, 3)  # published; refused by the gate
+HEADS = re.compile("^(I read|Not sure)")
 
 
-def memory() -> float:
-    """Return this process' resident memory in MB (proc(5), statm)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / MEGABYTE
+@asynccontextmanager
+async def visiting(browser, address: str):
+    """Lend the page in a window of its own; an error of its scripts ends in an assertion."""
+    context = await browser.new_context()
+    context.set_default_timeout(WAIT)
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(address)
+    yield page
+    assert not errors, errors
+    assert not await page.get_by_test_id("stException").count()
+    await context.close()
 
 
-def pngs(digits: np.ndarray) -> list[bytes]:
-    """Return digits, uint8 (n, 28, 28), as the PNG files of drawings on paper."""
-    streams = [io.BytesIO() for _ in digits]
-    for digit, stream in zip(digits, streams, strict=True):
-        Image.fromarray(on_paper(digit)).save(stream, "PNG")
-    return [stream.getvalue() for stream in streams]
+async def ask(page: Page, digits: np.ndarray) -> list[int]:
+    """Have digits, uint8 (n, 28, 28), read; return the guesses, in the order of the page."""
+    files = [
+        {"name": f"{i}.png", "mimeType": "image/png", "buffer": png(digit)}
+        for i, digit in enumerate(digits)
+    ]
+    chooser = page.get_by_test_id("stFileUploaderDropzoneInput").first
+    await chooser.set_input_files(files)
+    heads = page.get_by_role("heading", name=HEADS)
+    await heads.nth(len(digits) - 1).wait_for()
+    return [guess(words) for words in await heads.all_inner_texts()]
 
 
-def visit(pictures: list[bytes]) -> AppTest:
-    """Return the page after a new visitor has uploaded the pictures."""
-    page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
-    page.run()
-    uploads = [(f"{i}.png", data, "image/png") for i, data in enumerate(pictures)]
-    page.file_uploader[0].set_value(uploads)
-    return run(page)
+def guess(words: str) -> int:
+    """Return the digit that an answer names first."""
+    return int(re.search(r"\d", words)[0])
 
 
-def run(page: AppTest) -> AppTest:
-    """Return the page drawn anew, without an error."""
-    page.run()
-    assert not page.exception, page.exception
-    return page
+def png(digit: np.ndarray) -> bytes:
+    """Return a digit, uint8 (28, 28), as the PNG file of a drawing on paper."""
+    stream = io.BytesIO()
+    Image.fromarray(on_paper(digit)).save(stream, "PNG")
+    return stream.getvalue()
 
 
-def swapped(content: bytes) -> bytes:
+# --- Memory ---
+
+
+async def grow(browser, server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
+    """Return the server's memory, MB (swaps,), after the visits that follow each swap."""
+    shipped = (root / versions.MODEL).read_bytes()
+    networks = cycle([(1, moved(shipped)), (0, shipped)])
+    used = []
+    for swap in range(swaps):
+        shift, network = next(networks)
+        files.write(root / versions.MODEL, network)
+        chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
+        await asyncio.gather(
+            *(
+                look(browser, server.address, rows[0][some], rows[1][some] + shift)
+                for some in np.split(chosen, AT_ONCE)
+            )
+        )
+        used.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    return np.array(used)
+
+
+async def look(browser, address: str, digits: np.ndarray, expected: np.ndarray) -> None:
+    """Have digits read once, by the network that is expected to answer."""
+    async with visiting(browser, address) as page:
+        guesses = await ask(page, digits)
+    in_columns = np.concatenate([expected[::2], expected[1::2]])  # as the page shows them
+    assert np.mean(guesses == in_columns % 10) > 0.8, "another network answered"
+
+
+def moved(content: bytes) -> bytes:
     """Return a network's file as bytes, its answers moved on by one digit."""
     stream = io.BytesIO(content)
     with h5py.File(stream, "r+") as file:
@@ -82,93 +129,110 @@ def move_on(name: str, part: h5py.Dataset | h5py.Group) -> None:
         part[...] = np.roll(part[...], 1, axis=-1)
 
 
-def grow(root: Path, digits: np.ndarray, swaps: int, pictures: int) -> np.ndarray:
-    """Return the memory, MB (swaps,), after each visit that follows a swap of model.h5."""
-    shipped = (root / versions.MODEL).read_bytes()
-    networks = cycle([swapped(shipped), shipped])
-    used = []
-    for i in range(swaps):
-        files.write(root / versions.MODEL, next(networks))
-        chosen = digits[np.arange(i * pictures, (i + 1) * pictures) % len(digits)]
-        page = visit(pngs(chosen))
-        assert len(guesses(page)) == pictures
-        used.append(memory())
-    return np.array(used)
+# --- Many at once ---
 
 
-def guesses(page: AppTest) -> list[int]:
-    """Return the guess on each card; a doubtful one names the likelier digit first."""
-    heads = [one.value for one in (*page.header, *page.subheader)]
-    answers = [head for head in heads if head.startswith(("I read", "Not sure"))]
-    return [int(re.search(r"\d", answer)[0]) for answer in answers]
+async def crowd(browser, server, root: Path, digits: np.ndarray, visitors: int) -> list[float]:
+    """Return how many seconds the visitors waited at each click, while a run learns.
 
-
-def judge(page: AppTest, place: int, wrong: bool) -> float:
-    """Judge the picture in that place, those before it being judged; return the slowest click, s.
-
-    wrong: store it as another digit than the guess.
+    digits: uint8 (n, 28, 28), those of all visitors, in equal parts.
     """
-    asked = next(one for one in page.button_group if one.label == QUESTION)
-    asked.set_value("No" if wrong else "Yes")
-    times = [seconds(page)]
-    if wrong:
-        which = next(one for one in page.button_group if one.label == WHICH)
-        which.set_value((guesses(page)[place] + 1) % 10)
-        times.append(seconds(page))
-        next(one for one in page.button if one.label == STORE).click()
-        times.append(seconds(page))
-    return max(times)
-
-
-def seconds(page: AppTest) -> float:
-    """Return how long the page takes to be drawn anew."""
-    began = time.perf_counter()
-    run(page)
-    return time.perf_counter() - began
-
-
-def crowd(root: Path, digits: np.ndarray, visitors: int, judged: int) -> list[float]:
-    """Return the seconds of every visitor's slowest click at each picture, while a run learns."""
-    pages = [visit(pngs(some)) for some in np.split(digits[: visitors * judged], visitors)]
-    command = [sys.executable, PROJECT / "finetuning.py", "--root", root, "--trigger", "button"]
-    learning = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     before = len(feedback.load(root)[0])
-    times = [judge(page, i, wrong=i % 2 == 0) for i in range(judged) for page in pages]
-    said = learning.communicate()[0].decode()
-    assert learning.returncode in ENDINGS, said
-    corrections, warnings = feedback.load(root)
-    assert len(corrections) - before == visitors * ((judged + 1) // 2)
+    async with AsyncExitStack() as stack:
+        opened = [visiting(browser, server.address) for _ in range(visitors)]
+        pages = [await stack.enter_async_context(one) for one in opened]
+        parts = np.split(digits, visitors)
+        await asyncio.gather(*map(ask, pages, parts))
+        await pages[0].get_by_role("button", name="Run Fine-tuning").click()
+        while not status.is_running(root):
+            await asyncio.sleep(0.1)
+        told = await asyncio.gather(*(judge(page, len(parts[0]), root) for page in pages))
+        while status.is_running(root):
+            await asyncio.sleep(0.1)
+    ended = status.read(root)
+    assert ended["state"] in (versions.PUBLISHED, versions.REFUSED), ended
+    stored, warnings = feedback.load(root)
+    assert len(stored) - before == visitors * -(-len(parts[0]) // 2)
     assert not warnings, warnings
-    return times
+    return [one for waits in told for one in waits]
+
+
+async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool]]:
+    """Judge a visitor's pictures, every other one as wrong; return the waits.
+
+    Each is the seconds from a click until its effect is seen, and whether a run was at work.
+    """
+    waits = []
+    thanks = page.get_by_text(re.compile("^(Thank you|Stored)"))
+
+    async def click(what: Locator, effect: Locator) -> None:
+        began = time.perf_counter()
+        await what.click()
+        await effect.wait_for()
+        waits.append((time.perf_counter() - began, status.is_running(root)))
+
+    for i in range(pictures):
+        if i % 2:
+            await click(page.get_by_role("radio", name="Yes", exact=True).first, thanks.nth(i))
+            continue
+        store = page.get_by_role("button", name="Store the correction")
+        await click(page.get_by_role("radio", name="No", exact=True).first, store)
+        heads = await page.get_by_role("heading", name=HEADS).all_inner_texts()
+        other = str((guess(heads[i]) + 1) % 10)
+        await click(page.get_by_role("radio", name=other, exact=True), store)
+        await click(store, thanks.nth(i))
+    return waits
+
+
+async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> None:
+    """Let the swaps pass, then the crowd; print their figures."""
+    digits, _ = rows = evaluation.read_rows(root / evaluation.TRAIN)
+    async with async_playwright() as player:
+        browser = await player.chromium.launch(**LAUNCH)
+        # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
+        with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=5) as server:
+            tell_growth(await grow(browser, server, rows, root, swaps))
+            add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
+            some = digits[np.linspace(0, len(digits) - 1, visitors * judged).astype(int)]
+            tell_waits(await crowd(browser, server, root, some, visitors))
+        await browser.close()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def tell_growth(used: np.ndarray) -> None:
+    """Print the memory, MB (swaps,), and assert its slope."""
+    half = used[len(used) // 2 :]  # the first half still warms up
+    slope = np.polyfit(np.arange(len(half)), half, 1)[0]
+    print(
+        f"{len(used) * AT_ONCE * EACH} predictions, {len(used)} swaps: {half[0]:.0f} MB halfway, "
+        f"{half[-1]:.0f} MB at the end, {slope:+.2f} MB a swap",
+        flush=True,
+    )
+    assert slope <= MAX_SLOPE, f"more than {MAX_SLOPE} MB a swap"
+
+
+def tell_waits(waits: list[tuple[float, bool]]) -> None:
+    """Print the waits, each with whether a run was at work, and assert the slowest."""
+    during = [seconds for seconds, running in waits if running]
+    slowest = max(seconds for seconds, _ in waits)
+    print(
+        f"{len(waits)} clicks, {len(during)} of them during a fine-tuning: no error, no row lost, "
+        f"median {np.median(during):.2f} s, slowest {slowest:.2f} s"
+    )
+    assert slowest <= MAX_ANSWER, f"more than {MAX_ANSWER} s"
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--swaps", type=int, default=50)
-    parser.add_argument("--pictures", type=int, default=40, help="predictions after each swap")
     parser.add_argument("--visitors", type=int, default=20)
     parser.add_argument("--judged", type=int, default=10, help="pictures that each visitor judges")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = make_root(Path(folder) / "root")
-        os.environ["DIGITS_HOME"] = str(root)
-        digits, _ = evaluation.read_rows(root / evaluation.TRAIN)
-        used = grow(root, digits, options.swaps, options.pictures)
-        half = used[len(used) // 2 :]  # the first half still warms up
-        slope = np.polyfit(np.arange(len(half)), half, 1)[0]
-        print(
-            f"{options.swaps * options.pictures} predictions, {options.swaps} swaps: "
-            f"{half[0]:.0f} MB halfway, {half[-1]:.0f} MB at the end, {slope:+.2f} MB a swap",
-            flush=True,
-        )
-        add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
-        times = crowd(root, digits[::-1], options.visitors, options.judged)
-        print(
-            f"{options.visitors} visitors judged {options.judged} pictures each during a "
-            f"fine-tuning: no error, no row lost, half of the clicks within "
-            f"{np.median(times):.2f} s, the slowest {max(times):.2f} s"
-        )
+        log = Path(folder) / "server.txt"
+        asyncio.run(run(root, log, options.swaps, options.visitors, options.judged))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,17 @@ def test_is_running_killed_process_is_false(dead_pid, tmp_path):
     assert not status.is_running(tmp_path)
 
 
+def test_whose_run_says_who_asked_and_since_when_until_it_ended(run, dead_pid, tmp_path):
+    assert status.whose(tmp_path) == ""
+    run.progress("learning", 0.5)
+    since = status.read(tmp_path)["since"]
+    assert status.whose(tmp_path) == f", asked by button, since {since}"
+    run.finish("published", "It learned.", 0)
+    assert status.whose(tmp_path) == ""
+    status.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
+    assert status.whose(tmp_path) == ""
+
+
 def test_read_damaged_file_gives_nothing(run, tmp_path):
     run.progress("learning", 0.5)
     files.write(tmp_path / versions.FOLDER / status.FILE, b'{"state": "run')

@@ -1,0 +1,67 @@
+"""A page as visitors meet it: a real server for a root, and a real browser to look at it with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from tests.roots import PROJECT
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+LAUNCH = {"executable_path": BROWSER, "args": ["--no-sandbox"]}  # root may not use the sandbox
+APP = PROJECT / "app.py"
+START = 60  # s until the server must answer
+
+
+class Server(NamedTuple):
+    """Where the page is, and the process that serves it."""
+
+    address: str
+    process: subprocess.Popen
+
+
+@contextmanager
+def serve(root: Path, script: Path = APP, said: IO | None = None, **options) -> Iterator[Server]:
+    """Lend a Streamlit server of the script for the root.
+
+    said: the file for all that it prints. options: further ones of Streamlit's `server` section.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options |= {"headless": "true", "port": port, "address": "127.0.0.1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", str(script)]
+        + [f"--server.{name}={value}" for name, value in options.items()],
+        cwd=PROJECT,
+        env=os.environ | {"DIGITS_HOME": str(root)},
+        stdout=said,
+        stderr=said,
+    )
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        _wait_for(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(server: Server) -> None:
+    """Return once the server answers; raise TimeoutError if it never does."""
+    for _ in range(START * 50):
+        assert server.process.poll() is None, "the server ended"
+        try:
+            return urllib.request.urlopen(f"{server.address}/_stcore/health").close()
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError(f"no server at {server.address} after {START} s")

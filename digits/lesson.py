@@ -7,6 +7,8 @@ slashed zeros as corrections, so that the lesson is the same whatever was learne
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 import threading
@@ -17,8 +19,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from digits import evaluation, feedback, images, model, receipts, runs, versions
+from digits import evaluation, feedback, images, model, receipts, runs, status, versions
 
+PREFIX = "digits-lesson-"  # of a sandbox's folder; the number of the server's process follows
 SANDBOX = "sandbox"  # the file that marks a root in which things may be broken on purpose
 GUARDS = {
     "centring": "the ink is brought to the size and the place that the network knows",
@@ -122,6 +125,14 @@ def slashed(zero: np.ndarray) -> Image.Image:
     return Image.fromarray(255 - cv2.line(ink, start, end, 255, PEN, cv2.LINE_AA))
 
 
+def sweep() -> None:
+    """Remove sandboxes of servers that were killed, but none in which a run is still at work."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = re.fullmatch(rf"{PREFIX}(\d+)-.*", folder.name)
+        if owner and not status.is_alive(int(owner[1])) and not status.is_running(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Experiment(threading.Thread):
     """A fine-tuning in a sandbox without some SWITCHES, begun at once; the sandbox then goes.
 
@@ -132,7 +143,8 @@ class Experiment(threading.Thread):
     def __init__(self, root: Path, without: list[str]) -> None:
         super().__init__(daemon=True)
         self._root, self.without = root, without
-        self.sandbox = Path(tempfile.mkdtemp(prefix="digits-lesson-"))
+        sweep()
+        self.sandbox = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.says, self.record, self.lost = "", {}, []
         self.start()
 

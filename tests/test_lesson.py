@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+
 import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, lesson, model, versions
+from digits import feedback, lesson, model, status, versions
 from tests.roots import PROJECT, make_root
 
 
@@ -56,6 +61,21 @@ def test_without_on_a_real_root_is_refused(root, switch, dry, capsys):
     assert f"no file named {lesson.SANDBOX}" in capsys.readouterr().err
     assert (root / versions.MODEL).read_bytes() == model_before
     assert not (root / versions.FOLDER).exists()
+
+
+def test_sweep_sandbox_of_a_killed_server_goes_and_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, busy = (tmp_path / f"{lesson.PREFIX}{ended.pid}-{name}" for name in ("left", "busy"))
+    ours = tmp_path / f"{lesson.PREFIX}{os.getpid()}-ours"
+    foreign = tmp_path / f"{lesson.PREFIX}notes"
+    for folder in (left, busy, ours, foreign):
+        folder.mkdir()
+        (folder / lesson.SANDBOX).touch()
+    status.Status(busy, "lesson", os.getpid()).progress("Training", 0.5)  # outlived its server
+    lesson.sweep()
+    assert set(tmp_path.iterdir()) == {busy, ours, foreign}
 
 
 @pytest.fixture(scope="module")

@@ -42,12 +42,14 @@ class Visit:
     """What is remembered of a visit, each under the key of its picture.
 
     problems: sentences that wait to be shown, each under the name of its place on the page.
+    stored: how many corrections this visit has stored, those taken back too, whose pictures stay.
     """
 
     root: Path
     guesses: dict[str, Guess] = field(default_factory=dict)
     said: dict[str, Said] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    stored: int = 0
 
     def read(self, given: Given, network: Callable[[], tuple], judging: bool) -> Guess | str:
         """Return the guess, or the sentence that says why there is none.
@@ -83,7 +85,7 @@ class Visit:
         if actual == guess.label:
             self.agree(guess, f"Then it was right, a {actual}: counted so.")
             return
-        if sum(one.kept is not None for one in self.said.values()) >= MAX_STORED:
+        if self.stored >= MAX_STORED:
             told = f"One visit may store {MAX_STORED} corrections, and this one did."
             self.problems[guess.key] = told
             return
@@ -93,6 +95,7 @@ class Visit:
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
             return
+        self.stored += 1
         times = f", by now {kept.answers} times" if kept.answers > 1 else ""
         thanks = f"Stored: guessed {kept.predicted}, is {kept.actual}{times}. "
         self._count(guess, Said(NO, actual, thanks + "The next fine-tuning learns it.", kept))

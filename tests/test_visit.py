@@ -87,14 +87,16 @@ def test_correct_to_the_guess_itself_counts_as_right(one, given, shipped, tmp_pa
     assert feedback.load(tmp_path)[0] == []
 
 
-def test_correct_beyond_the_bound_of_a_visit_stores_nothing(
+def test_correct_beyond_the_bound_of_a_visit_stores_nothing_even_after_undo(
     one, given, shipped, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(visit, "MAX_STORED", 0)
+    monkeypatch.setattr(visit, "MAX_STORED", 1)
     guess = guess_of(one, given, shipped)
     one.correct(guess, (guess.label + 1) % 10)
+    one.undo(guess)
+    one.correct(guess, (guess.label + 1) % 10)
     assert feedback.load(tmp_path)[0] == []
-    assert "0 corrections" in one.problems[guess.key]
+    assert "1 corrections" in one.problems[guess.key]
 
 
 def test_correct_with_a_store_that_refuses_keeps_the_sentence(one, given, shipped, monkeypatch):

@@ -75,7 +75,7 @@ def strike(root: Path, moments: int, seconds: float, seed: int) -> Counter:
     model.prepare()  # for all runs at once; a network used here would start threads, lost in forks
     ends = time.monotonic() + seconds
     store = contents(root)
-    whole, late = complete(root)
+    lengths = list(complete(root))
     rng = np.random.default_rng(seed)
     struck, loaded = Counter(), set()
     while (done := struck.total()) < moments:
@@ -84,8 +84,10 @@ def strike(root: Path, moments: int, seconds: float, seed: int) -> Counter:
         if done % 2:
             wait_until_publishing(root, run)
         share = (done // 2 + rng.random()) / -(-moments // 2)  # each part of the length gets one
-        if kill(run, share * (late if done % 2 else whole)):
+        if kill(run, share * lengths[done % 2]):
             struck[phase(root, run.pid)] += 1
+        else:
+            lengths[done % 2] *= 0.9  # it ended before: this machine is faster by now
         check(root, store, loaded)
         go_back(root)
     complete(root)

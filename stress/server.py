@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from digits import evaluation, feedback, files, model, status, versions
 from tests.roots import add_misread, make_root
-from tests.served import LAUNCH, serve
+from tests.served import LAUNCH, Server, serve
 from tests.styles import on_paper
 
 MAX_SLOPE = 0.3  # MB a swap, over the last half of the swaps
@@ -41,23 +41,27 @@ MAX_ANSWER = 10.0  # s that any visitor waits, with 20 of them and a fine-tuning
 EACH = 20  # pictures read at once, the most the page takes
 AT_ONCE = 2  # visitors after each swap
 WAIT = 120_000  # ms for anything on a page
+STILL = 300  # ms before each click: what moves under the pointer is not hit
 CORRECTIONS = 3  # stored before the fine-tuning, so that it has something to learn
 HEADS = re.compile("^(I read|Not sure)")
 
 
 @asynccontextmanager
-async def visiting(browser, address: str):
-    """Lend the page in a window of its own; an error of its scripts ends in an assertion."""
-    context = await browser.new_context()
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
+async def windows(browser, address: str, n: int):
+    """Lend n pages in windows of their own; an error in any ends in an assertion."""
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    await page.goto(address)
-    yield page
+    contexts = [await browser.new_context() for _ in range(n)]
+    pages = [await context.new_page() for context in contexts]
+    for page in pages:
+        page.set_default_timeout(WAIT)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+    await asyncio.gather(*(page.goto(address) for page in pages))
+    yield pages
+    for page in pages:
+        assert not await page.get_by_test_id("stException").count()
+    for context in contexts:
+        await context.close()
     assert not errors, errors
-    assert not await page.get_by_test_id("stException").count()
-    await context.close()
 
 
 async def ask(page: Page, digits: np.ndarray) -> list[int]:
@@ -88,29 +92,30 @@ def png(digit: np.ndarray) -> bytes:
 # --- Memory ---
 
 
-async def grow(browser, server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
+async def grow(browser, server: Server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
     """Return the server's memory, MB (swaps,), after the visits that follow each swap."""
     shipped = (root / versions.MODEL).read_bytes()
     networks = cycle([(1, moved(shipped)), (0, shipped)])
     used = []
-    for swap in range(swaps):
-        shift, network = next(networks)
-        files.write(root / versions.MODEL, network)
-        chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
-        await asyncio.gather(
-            *(
-                look(browser, server.address, rows[0][some], rows[1][some] + shift)
-                for some in np.split(chosen, AT_ONCE)
-            )
-        )
-        used.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    async with windows(browser, server.address, AT_ONCE) as pages:
+        for swap in range(swaps):
+            shift, network = next(networks)
+            files.write(root / versions.MODEL, network)
+            chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
+            parts = np.split(chosen, AT_ONCE)
+            visits = [
+                visit(page, server.address, rows[0][some], rows[1][some] + shift)
+                for page, some in zip(pages, parts, strict=True)
+            ]
+            await asyncio.gather(*visits)
+            used.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
     return np.array(used)
 
 
-async def look(browser, address: str, digits: np.ndarray, expected: np.ndarray) -> None:
-    """Have digits read once, by the network that is expected to answer."""
-    async with visiting(browser, address) as page:
-        guesses = await ask(page, digits)
+async def visit(page: Page, address: str, digits: np.ndarray, expected: np.ndarray) -> None:
+    """Come anew and have digits read, by the network that is expected to answer."""
+    await page.goto(address)
+    guesses = await ask(page, digits)
     in_columns = np.concatenate([expected[::2], expected[1::2]])  # as the page shows them
     assert np.mean(guesses == in_columns % 10) > 0.8, "another network answered"
 
@@ -132,16 +137,14 @@ def move_on(name: str, part: h5py.Dataset | h5py.Group) -> None:
 # --- Many at once ---
 
 
-async def crowd(browser, server, root: Path, digits: np.ndarray, visitors: int) -> list[float]:
-    """Return how many seconds the visitors waited at each click, while a run learns.
+async def crowd(browser, server: Server, root: Path, digits: np.ndarray, visitors: int) -> list:
+    """Return what `judge` does, of all visitors together, who judge while a run learns.
 
     digits: uint8 (n, 28, 28), those of all visitors, in equal parts.
     """
     before = len(feedback.load(root)[0])
-    async with AsyncExitStack() as stack:
-        opened = [visiting(browser, server.address) for _ in range(visitors)]
-        pages = [await stack.enter_async_context(one) for one in opened]
-        parts = np.split(digits, visitors)
+    parts = np.split(digits, visitors)
+    async with windows(browser, server.address, visitors) as pages:
         await asyncio.gather(*map(ask, pages, parts))
         await pages[0].get_by_role("button", name="Run Fine-tuning").click()
         while not status.is_running(root):
@@ -154,7 +157,7 @@ async def crowd(browser, server, root: Path, digits: np.ndarray, visitors: int) 
     stored, warnings = feedback.load(root)
     assert len(stored) - before == visitors * -(-len(parts[0]) // 2)
     assert not warnings, warnings
-    return [one for waits in told for one in waits]
+    return [wait for waits in told for wait in waits]
 
 
 async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool]]:
@@ -166,6 +169,8 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
     thanks = page.get_by_text(re.compile("^(Thank you|Stored)"))
 
     async def click(what: Locator, effect: Locator) -> None:
+        await page.locator("[data-test-script-state=notRunning]").wait_for()
+        await page.wait_for_timeout(STILL)
         began = time.perf_counter()
         await what.click()
         await effect.wait_for()

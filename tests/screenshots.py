@@ -20,7 +20,8 @@ sys.path.insert(0, str(PROJECT))
 
 from digits import model, versions  # noqa: E402
 from tests.roots import add_misread, make_root  # noqa: E402
-from tests.test_browser import BROWSER, RUN, click, serve  # noqa: E402
+from tests.served import LAUNCH, serve  # noqa: E402
+from tests.test_browser import RUN, click  # noqa: E402
 
 EXAMPLE, ACTUAL = "Slashed 0", "0"
 HEIGHT = 900  # px of the window, before it grows to the page's
@@ -31,15 +32,15 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         root = make_root(Path(scratch) / "root")
         add_misread(root, model.load_light(root / versions.MODEL), 7, seed=1)
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        with serve(root) as address:
+        browser = playwright.chromium.launch(**LAUNCH)
+        with serve(root) as server:
             for name, width in {"page": 1280, "phone": 390}.items():
-                page = open_page(browser, address, width, "light")
+                page = open_page(browser, server.address, width, "light")
                 click(page, "button", EXAMPLE)
                 click(page, "radio", "No")
                 click(page, "radio", ACTUAL)
                 take(page, folder / f"{name}.png")
-            page = open_page(browser, address, 1280, "dark")
+            page = open_page(browser, server.address, 1280, "dark")
             click(page, "button", "Run Fine-tuning")
             page.get_by_text("Version v2 answers").wait_for(timeout=RUN)
             click(page, "button", EXAMPLE)

@@ -17,7 +17,10 @@ from typing import IO, NamedTuple
 from tests.roots import PROJECT
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-LAUNCH = {"executable_path": BROWSER, "args": ["--no-sandbox"]}  # root may not use the sandbox
+LAUNCH = {  # without a sandbox, which root may not use
+    "executable_path": BROWSER,
+    "args": ["--no-sandbox", "--disable-gpu"],
+}
 APP = PROJECT / "app.py"
 START = 60  # s until the server must answer
 

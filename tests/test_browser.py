@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from digits import feedback, model, versions
-from tests.roots import PROJECT, make_root, misread
+from tests.roots import make_root, misread
+from tests.served import BROWSER, LAUNCH, serve
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
 
@@ -33,44 +25,14 @@ def root(tmp_path):
     return make_root(tmp_path / "root")
 
 
-@contextmanager
-def serve(root: Path) -> Iterator[str]:
-    """Lend the address of a page that serves root."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT / "app.py")]
-    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-    process = subprocess.Popen(
-        command + options, cwd=PROJECT, env=os.environ | {"DIGITS_HOME": str(root)}
-    )
-    try:
-        wait_for(address)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(address: str) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health").close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"no server at {address} after a minute")
-
-
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
 def page(request, root):
-    with serve(root) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with serve(root) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**LAUNCH)
         page = browser.new_page(viewport={"width": request.param, "height": 900})
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
-        page.goto(address)
+        page.goto(server.address)
         yield page
         browser.close()
 

@@ -225,4 +225,6 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
 
 
 def test_fine_tuning_killed_at_random_moments_leaves_all_whole(tmp_path):
-    assert crash.strike(tmp_path, moments=2, seconds=600, seed=0) == 2
+    struck = crash.strike_all(tmp_path, moments=4, seconds=600, seed=0)
+    assert struck.total() == 4
+    assert struck[crash.PUBLISHING]

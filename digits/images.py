@@ -30,6 +30,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "PPM")
 MAX_PIXELS = {"JPEG": 65_000_000, "MPO": 65_000_000, "WEBP": 24_000_000}
 MAX_PIXELS_OTHERS = 36_000_000
 MAX_PIXELS_DEEP = 20_000_000  # of more than 8 bits
+MAX_TEXT = 2_000_000  # bytes of a PPM whose numbers are text: Pillow decodes it in Python, too
 MAX_PASSES = 10**9  # pixels times scans of a JPEG; libjpeg does 800 million in a second
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
@@ -84,8 +85,10 @@ def _refuse_costly(image, data):
     if pixels > allowed:
         raise ImageError(_too_many_pixels(f"{pixels / 1e6:.0f}", allowed))
     run_lengths = image.format in ("BMP", "DIB") and image.info.get("compression") in (1, 2)
+    as_text = image.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and len(data) > MAX_TEXT
     coded_as_jpeg = image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
-    if run_lengths or (coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES):
+    many_passes = coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES
+    if run_lengths or as_text or many_passes:
         raise ImageError("This picture takes too long to decode; please save it as PNG.")
 
 

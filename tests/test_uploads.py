@@ -43,6 +43,7 @@ def test_open_picture_odd_file_is_read_or_refused(number):
         flat_png(4500, 4500, 16, 0, 1),
         many_scans(1000, 1000),
         run_length_bmp(64, 10),
+        b"P3 700 500 255 " + b"1 " * 1_050_000,
     ],
 )
 def test_open_picture_costly_file_is_refused(data):

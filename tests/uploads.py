@@ -177,6 +177,8 @@ BOMBS = (  # small files, or just below the bounds, that unpack to much
     lambda: many_scans(1000, 5000),
     lambda: run_length_bmp(3000, 2_000_000),
     lambda: b"P3 3000 500 255 " + b"1 " * 4_500_000,
+    lambda: b"P3 610 540 65535 " + b"9 " * 988_200,
+    lambda: b"P1 1400 1400 " + b"1" * 1_960_000,
     lambda: png(64, 64, 8, 2, zlib.compress(bytes(200 * 2**20))),
 )
 

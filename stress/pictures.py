@@ -2,7 +2,7 @@
 
     python stress/pictures.py [--count 10000] [--seed 0]
 
-A child process reads them, so that a crash of a decoder is seen too. Prints what became of each
+Child processes read them, so that a crash of a decoder is seen too. Prints what became of each
 kind, the slowest and the one that took most memory; fails beyond two seconds or 500 MB.
 """
 
@@ -12,6 +12,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +23,7 @@ from tests.uploads import BOMBS, ODD, bomb, odd, upload  # noqa: E402
 
 MAX_SECONDS = 2.0  # of the reader's own CPU time for one upload
 MAX_MEMORY = 500  # MB, the whole process that reads
+READERS = 2
 OUTCOMES = ("a digit", "no digit", "refused")
 
 
@@ -30,28 +32,51 @@ def main():
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")  # this process makes bombs: another memory
-    ours, theirs = context.Pipe()
-    reader = context.Process(target=read_all, args=(theirs,), daemon=True)
-    reader.start()
-    theirs.close()
-    outcomes, slowest, largest, faults = Counter(), (0.0, ""), (0.0, ""), []
-    for name, data in uploads(options.count, options.seed):
-        try:
-            ours.send_bytes(data)
-            outcome, seconds, memory = ours.recv()
-        except (EOFError, BrokenPipeError):
-            sys.exit(f"The reader died of an upload: {name}")
-        outcomes[name.split()[0], outcome] += 1
-        slowest, largest = max(slowest, (seconds, name)), max(largest, (memory, name))
-        if outcome not in OUTCOMES or seconds > MAX_SECONDS or memory > MAX_MEMORY:
-            faults.append(f"{name}: {outcome}, {seconds:.2f} s, {memory:.0f} MB")
+    readers = [Reader() for _ in range(READERS)]
+    for (name, data), reader in zip(uploads(options.count, options.seed), cycle(readers)):
+        reader.read(name, data)
+    results = [result for reader in readers for result in reader.finish()]
+    outcomes = Counter((name.split()[0], outcome) for name, outcome, _, _ in results)
+    slowest = max((seconds, name) for name, _, seconds, _ in results)
+    largest = max((memory, name) for name, _, _, memory in results)
+    faults = [
+        f"{name}: {outcome}, {seconds:.2f} s, {memory:.0f} MB"
+        for name, outcome, seconds, memory in results
+        if outcome not in OUTCOMES or seconds > MAX_SECONDS or memory > MAX_MEMORY
+    ]
     for (kind, outcome), count in sorted(outcomes.items()):
         print(f"{kind:<10} {outcome:<8} {count:>6}")
     print(f"slowest: {slowest[0]:.2f} s of CPU ({slowest[1]})")
     print(f"largest: {largest[0]:.0f} MB in the reading process ({largest[1]})")
     if faults:
         sys.exit("\n".join(faults))
+
+
+class Reader:
+    """A process that reads one upload while the next is made."""
+
+    def __init__(self):
+        context = multiprocessing.get_context("spawn")  # this process makes bombs: another memory
+        self._pipe, theirs = context.Pipe()
+        context.Process(target=read_all, args=(theirs,), daemon=True).start()
+        theirs.close()
+        self._results, self._name = [], None
+
+    def read(self, name, data):
+        """Have the next upload read, once the last is."""
+        self.finish()
+        self._pipe.send_bytes(data)
+        self._name = name
+
+    def finish(self):
+        """Return name, outcome, seconds and memory of every upload so far."""
+        if self._name:
+            try:
+                self._results.append((self._name, *self._pipe.recv()))
+            except EOFError:
+                sys.exit(f"The reader died of an upload: {self._name}")
+            self._name = None
+        return self._results
 
 
 def uploads(count, seed):

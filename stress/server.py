@@ -192,14 +192,21 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
 async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> None:
     """Let the swaps pass, then the crowd; print their figures."""
     digits, _ = rows = evaluation.read_rows(root / evaluation.TRAIN)
+    some = digits[np.linspace(0, len(digits) - 1, visitors * judged).astype(int)]
+    async with opened(root, log) as (browser, server):
+        tell_growth(await grow(browser, server, rows, root, swaps))
+        add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
+        tell_waits(await crowd(browser, server, root, some, visitors))
+
+
+@asynccontextmanager
+async def opened(root: Path, log: Path):
+    """Lend a browser and a server for the root, which tells the log of no error."""
     async with async_playwright() as player:
         browser = await player.chromium.launch(**LAUNCH)
         # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
         with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=5) as server:
-            tell_growth(await grow(browser, server, rows, root, swaps))
-            add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
-            some = digits[np.linspace(0, len(digits) - 1, visitors * judged).astype(int)]
-            tell_waits(await crowd(browser, server, root, some, visitors))
+            yield browser, server
         await browser.close()
     assert "Traceback" not in log.read_text(), log.read_text()
 

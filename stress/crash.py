@@ -29,9 +29,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pandas  # noqa: F401  for all runs at once, as all modules here
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import finetuning
 from digits import evaluation, feedback, files, model, status, versions
 from digits.lesson import SANDBOX
 from tests.roots import PROJECT, add_misread, make_root
@@ -84,10 +86,11 @@ def strike(root: Path, moments: int, seconds: float, seed: int) -> Counter:
         if done % 2:
             wait_until_publishing(root, run)
         share = (done // 2 + rng.random()) / -(-moments // 2)  # each part of the length gets one
+        began = time.monotonic()
         if kill(run, share * lengths[done % 2]):
             struck[phase(root, run.pid)] += 1
         else:
-            lengths[done % 2] *= 0.9  # it ended before: this machine is faster by now
+            lengths[done % 2] = time.monotonic() - began  # the first took longer
         check(root, store, loaded)
         go_back(root)
     complete(root)
@@ -105,8 +108,6 @@ def start(root: Path) -> multiprocessing.Process:
 def fine_tune(root: Path) -> None:
     """Be a fine-tuning that learns little, in a process group of its own, and end with its code."""
     import tensorflow
-
-    import finetuning
 
     tensorflow.config.run_functions_eagerly(True)  # compiling takes half of so small a run
     os.setsid()

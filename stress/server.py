@@ -72,9 +72,18 @@ async def ask(page: Page, digits: np.ndarray) -> list[int]:
     ]
     chooser = page.get_by_test_id("stFileUploaderDropzoneInput").first
     await chooser.set_input_files(files)
-    heads = page.get_by_role("heading", name=HEADS)
-    await heads.nth(len(digits) - 1).wait_for()
-    return [guess(words) for words in await heads.all_inner_texts()]
+    await heads(page).nth(len(digits) - 1).wait_for()
+    return [guess(words) for words in await heads(page).all_inner_texts()]
+
+
+def heads(page: Page) -> Locator:
+    """Return the answers on a page."""
+    return page.locator("h2, h3").filter(has_text=HEADS)  # by role it would cost ten times as much
+
+
+def option(page: Page, name: str) -> Locator:
+    """Return the first choice with that name among those on offer."""
+    return page.locator("[role=radio]").filter(has_text=re.compile(f"^{name}$")).first
 
 
 def guess(words: str) -> int:
@@ -166,7 +175,8 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
     Each is the seconds from a click until its effect is seen, and whether a run was at work.
     """
     waits = []
-    thanks = page.get_by_text(re.compile("^(Thank you|Stored)"))
+    thanks = page.get_by_test_id("stAlert").filter(has_text=re.compile("Thank you|Stored:"))
+    store = page.locator("button").filter(has_text="Store the correction")
 
     async def click(what: Locator, effect: Locator) -> None:
         await page.locator("[data-test-script-state=notRunning]").wait_for()
@@ -178,13 +188,11 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
 
     for i in range(pictures):
         if i % 2:
-            await click(page.get_by_role("radio", name="Yes", exact=True).first, thanks.nth(i))
+            await click(option(page, "Yes"), thanks.nth(i))
             continue
-        store = page.get_by_role("button", name="Store the correction")
-        await click(page.get_by_role("radio", name="No", exact=True).first, store)
-        heads = await page.get_by_role("heading", name=HEADS).all_inner_texts()
-        other = str((guess(heads[i]) + 1) % 10)
-        await click(page.get_by_role("radio", name=other, exact=True), store)
+        await click(option(page, "No"), store)
+        words = await heads(page).nth(i).inner_text()
+        await click(option(page, str((guess(words) + 1) % 10)), store)
         await click(store, thanks.nth(i))
     return waits
 

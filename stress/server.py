@@ -77,12 +77,12 @@ async def windows(browser, address: str, n: int):
 
 async def ask(page: Page, digits: np.ndarray) -> list[int]:
     """Have digits, uint8 (n, 28, 28), read; return the guesses, in the order of the page."""
-    files = [
+    uploads = [
         {"name": f"{i}.png", "mimeType": "image/png", "buffer": png(digit)}
         for i, digit in enumerate(digits)
     ]
     chooser = page.get_by_test_id("stFileUploaderDropzoneInput").first
-    await chooser.set_input_files(files)
+    await chooser.set_input_files(uploads)
     await heads(page).nth(len(digits) - 1).wait_for()
     return [guess(words) for words in await heads(page).all_inner_texts()]
 

@@ -42,7 +42,8 @@ EACH = 20  # pictures read at once, the most the page takes
 AT_ONCE = 2  # visitors after each swap
 SMALL = {"width": 800, "height": 600}  # px of a window
 WAIT = 120_000  # ms for anything on a page
-STILL = 300  # ms before each click: what moves under the pointer is not hit
+LOOK = 0.1  # s between looks for what is to come
+STILL = 0.3  # s before each click: what moves under the pointer is not hit
 CORRECTIONS = 3  # stored before the fine-tuning, so that it has something to learn
 # Nothing moves: all windows are painted by the processors that serve them.
 PLAIN = """
@@ -83,8 +84,15 @@ async def ask(page: Page, digits: np.ndarray) -> list[int]:
     ]
     chooser = page.get_by_test_id("stFileUploaderDropzoneInput").first
     await chooser.set_input_files(uploads)
-    await heads(page).nth(len(digits) - 1).wait_for()
+    await see(heads(page).nth(len(digits) - 1))
     return [guess(words) for words in await heads(page).all_inner_texts()]
+
+
+async def see(what: Locator) -> None:
+    """Return once it is seen; Playwright's own wait looks at every frame, in all windows."""
+    async with asyncio.timeout(WAIT / 1000):
+        while not await what.is_visible():
+            await asyncio.sleep(LOOK)
 
 
 def heads(page: Page) -> Locator:
@@ -190,11 +198,11 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
     store = page.locator("button").filter(has_text="Store the correction")
 
     async def click(what: Locator, effect: Locator) -> None:
-        await page.locator("[data-test-script-state=notRunning]").wait_for()
-        await page.wait_for_timeout(STILL)
+        await see(page.locator("[data-test-script-state=notRunning]"))
+        await asyncio.sleep(STILL)
         began = time.perf_counter()
         await what.click()
-        await effect.wait_for()
+        await see(effect)
         waits.append((time.perf_counter() - began, status.is_running(root)))
 
     for i in range(pictures):

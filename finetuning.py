@@ -497,7 +497,8 @@ def study(
             "again"
         )
         return doubts, learning.learn_nothing(net, material.held_out, material.rows, reason)
-    kept = digits[doubts.none], labels[doubts.none]
+    once = suspicion.last_alike(digits) == np.arange(len(digits))
+    kept = digits[doubts.none & once], labels[doubts.none & once]
     replay = tuple(part[:0] for part in material.replay) if "replay" in without else material.replay
     candidate = learning.fine_tune(net, kept, replay, seed, progress)
     progress("Judging the candidate", 0.75)

@@ -28,6 +28,7 @@ GRID = 5  # points a side of the coarse grid: one bend a stroke, not one a pixel
 STROKE = 0.3  # share of digits thickened, and the same share thinned: felt pens and ball pens
 CENTRE = (model.SIDE - 1) / 2
 
+BATCH = 128  # digits a step
 WARM_UP = 0.1  # share of all steps before the learning rate is full (Goyal et al. 2017)
 AVERAGE_MOMENTUM = 0.9995  # a step: an average over the last few epochs of MNIST
 NORM_BATCHES = 100  # thousands of digits: batch norm's means are then sure to 1 % or so
@@ -92,8 +93,6 @@ def fit(
     epochs: int,
     learning_rate: float,
     seed: int,
-    batch: int = 128,
-    as_is: np.ndarray | None = None,
     average: bool = False,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     callbacks: Sequence = (),
@@ -102,32 +101,19 @@ def fit(
     """Train net in place on augmented digits; return its history, one value an epoch.
 
     digits: uint8 (n, 28, 28). targets: float32 (n, 10), rows summing to 1: one-hot for a label,
-    soft for distillation. learning_rate: the highest, reached after a warm-up and left on a
-    cosine to zero (Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983).
-    seed: fixes order and augmentation. as_is: float (n,), the share of a row's turns in which it
-    is not augmented (default: none). average: end with the weights' moving average, a flatter and
+    soft for distillation. learning_rate: as in `optimizer`.
+    seed: fixes order and augmentation. average: end with the weights' moving average, a flatter and
     better place than the last step (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407).
-    validation: digits and targets to be scored, as they are,
-    after each epoch. callbacks, verbose: Keras' own.
+    validation: digits and targets to be scored, as they are, after each epoch. callbacks, verbose:
+    Keras' own.
     """
-    import keras
-
-    steps = -(-len(digits) // batch)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        decay_steps=round(steps * epochs * (1 - WARM_UP)),
-        warmup_target=learning_rate,
-        warmup_steps=round(steps * epochs * WARM_UP),
-    )
+    steps = -(-len(digits) // BATCH)
     net.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=WEIGHT_DECAY, use_ema=average, ema_momentum=AVERAGE_MOMENTUM
-        ),
+        optimizer(learning_rate, steps * epochs, average),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
     )
-    rng = np.random.default_rng(seed)
-    batches = _batches(digits, targets, batch, as_is, rng)
+    batches = _batches(digits, targets, np.random.default_rng(seed))
     history = net.fit(
         batches,
         steps_per_epoch=steps,
@@ -141,6 +127,25 @@ def fit(
     if average:
         _estimate_norms(net, batches)
     return history.history
+
+
+def optimizer(learning_rate: float, steps: int, average: bool = False) -> keras.optimizers.AdamW:
+    """Return what moves the weights for so many steps, and then averages them if asked to.
+
+    learning_rate: the highest, reached after a warm-up and left on a cosine to zero (Loshchilov &
+    Hutter 2017, https://arxiv.org/abs/1608.03983).
+    """
+    import keras
+
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 100,
+        decay_steps=round(steps * (1 - WARM_UP)),
+        warmup_target=learning_rate,
+        warmup_steps=round(steps * WARM_UP),
+    )
+    return keras.optimizers.AdamW(
+        schedule, weight_decay=WEIGHT_DECAY, use_ema=average, ema_momentum=AVERAGE_MOMENTUM
+    )
 
 
 def _estimate_norms(net: keras.Model, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
@@ -158,22 +163,14 @@ def _estimate_norms(net: keras.Model, batches: Iterator[tuple[np.ndarray, np.nda
 
 
 def _batches(
-    digits: np.ndarray,
-    targets: np.ndarray,
-    size: int,
-    as_is: np.ndarray | None,
-    rng: np.random.Generator,
+    digits: np.ndarray, targets: np.ndarray, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield augmented batches without end, each digit once an epoch."""
     while True:
         order = rng.permutation(len(digits))
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            batch = augment(digits[rows], rng)
-            if as_is is not None:
-                kept = rng.random(len(rows)) < as_is[rows]
-                batch[kept] = digits[rows[kept]]
-            yield model.scale(batch), targets[rows]
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            yield model.scale(augment(digits[rows], rng)), targets[rows]
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

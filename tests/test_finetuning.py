@@ -16,7 +16,7 @@ from filelock import FileLock
 from PIL import Image
 
 import finetuning
-from digits import evaluation, feedback, images, model, receipts, status, versions
+from digits import evaluation, feedback, images, learning, model, receipts, status, versions
 from tests.roots import PROJECT, add_misread, make_root
 
 CORRECTIONS = 12
@@ -144,6 +144,47 @@ def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, shipped, 
     assert "labelled 6, but it looks like a" in first["reason"]
     feedback.confirm(root, joke)
     assert outcome()["outcome"] != receipts.HELD_BACK
+
+
+def half(net, path):
+    """Save half of the network's file."""
+    net.save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def untrained(net, path):
+    """Save another network in its place."""
+    model.build().save(path)
+
+
+@pytest.mark.parametrize("spoil", [half, untrained])
+def test_main_candidate_whose_file_answers_otherwise_is_refused(
+    spoil, tmp_path, shipped, capsys, monkeypatch
+):
+    root = make_root(tmp_path)
+    add_misread(root, shipped, 3)
+    before = (root / versions.MODEL).read_bytes()
+    monkeypatch.setattr(learning, "EPOCHS", 1)
+    monkeypatch.setattr(evaluation, "gate", lambda *_: evaluation.Decision(True, "allowed"))
+    monkeypatch.setattr(model, "save", spoil)
+    assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
+    assert "its file, loaded afresh, does not answer" in capsys.readouterr().err
+    assert (root / versions.MODEL).read_bytes() == before
+    assert versions.history(root)[-1]["decision"] == versions.REFUSED
+
+
+def test_main_same_digit_in_two_files_is_held_to_the_last_answer(learned, tmp_path):
+    root = make_root(tmp_path)
+    picture, guess, label = learned.wrong[0]
+    joke = feedback.add(root, picture, guess, (label + 1) % 10)
+    copy = picture.copy()
+    copy.putpixel((0, 0), (254, 254, 254))  # as another encoder would: another picture, one digit
+    feedback.add(root, copy, guess, label)
+    finetuning.main(["--root", str(root)])
+    outcomes = {line["image"]: line for line in receipts.last(root)["corrections"]}
+    assert len(outcomes) == 2
+    assert f"stored again, as a {label}" in outcomes.pop(joke.image)["reason"]
+    assert [line["outcome"] for line in outcomes.values()] == [receipts.RIGHT]
 
 
 def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):

@@ -72,6 +72,21 @@ def test_examine_second_answer_releases(shipped, replay, hard):
     assert doubts.none[flips].all()
 
 
+def test_chance_flipped_an_odd_label_among_many_odd_ones_is_likelier_flipped():
+    true, odd = [2.0] * 50, [-4.0]
+    few, many = (suspicion.chance_flipped(np.array(true + odd * n)) for n in (1, 30))
+    assert few[-1] < suspicion.TOO_LIKELY < many[-1]
+    for chances in (few, many):
+        assert (chances[:50] < 0.01).all()
+
+
+def test_chance_flipped_falls_with_what_speaks_for_the_label():
+    chances = suspicion.chance_flipped(np.linspace(-12, 4, 30))
+    assert (np.diff(chances) < 0).all()
+    assert (chances[0] > 0.99, chances[-1] < 0.01) == (True, True)
+    assert len(suspicion.chance_flipped(np.zeros(0))) == 0
+
+
 def test_doubt_reason_names_label_and_rival():
     answers = np.full((1, 10), 1e-6)
     answers[0, 3], answers[0, 5] = 0.9, 0.1
@@ -82,6 +97,16 @@ def test_doubt_reason_names_label_and_rival():
     ]
     for label in (5, 3):
         assert suspicion.doubt(np.array([label]), answers, apart, clean) == [None]
+
+
+def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replay, hard):
+    digits, labels = hard[0][[0, 1, 0, 0]], hard[1][[0, 1, 0, 0]].copy()
+    labels[0] = (labels[2] + 1) % 10
+    doubts = suspicion.examine(shipped, (digits, labels), replay, np.ones(4, bool))
+    assert doubts.reasons[1:] == [None, None, None]
+    assert f"labelled {labels[0]}, " in doubts.reasons[0]
+    assert doubts.reasons[0].endswith(f"as a {labels[2]}")
+    assert suspicion.last_alike(digits).tolist() == [3, 1, 3, 3]
 
 
 def test_read_apart_answers_do_not_know_their_own_label(shipped, replay, hard):

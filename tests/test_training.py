@@ -72,16 +72,17 @@ def trained(few):
     """The small network after a short training on few rows, and its history."""
     net = small_net()
     digits, targets = few[0], training.one_hot(few[1])
-    history = training.fit(
-        net,
-        digits,
-        targets,
-        epochs=EPOCHS,
-        learning_rate=0.01,
-        seed=5,
-        batch=12,  # does not divide the rows
-        validation=(digits[:10], targets[:10]),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "BATCH", 12)  # does not divide the rows
+        history = training.fit(
+            net,
+            digits,
+            targets,
+            epochs=EPOCHS,
+            learning_rate=0.01,
+            seed=5,
+            validation=(digits[:10], targets[:10]),
+        )
     return net, history
 
 
@@ -117,18 +118,6 @@ def test_fit_single_step_moves_all_but_the_frozen_layers(few):
         moved = [not np.array_equal(*pair) for pair in zip(old, new, strict=True)]
         assert set(moved) == {"normalization" not in name}
         assert all(np.isfinite(weights).all() for weights in new)
-
-
-def test_fit_rows_to_be_left_as_they_are_are_not_augmented(few, monkeypatch):
-    digits, targets = few[0][:6], training.one_hot(few[1][:6])
-    seen = []
-    scale = model.scale
-    monkeypatch.setattr(model, "scale", lambda batch: seen.append(batch) or scale(batch))
-    as_is = np.array([1.0, 1, 1, 0, 0, 0])
-    net = small_net()
-    training.fit(net, digits, targets, epochs=2, learning_rate=1e-3, seed=0, as_is=as_is)
-    kept = [[(batch == d).all(axis=(1, 2)).any() for d in digits] for batch in seen[:2]]
-    assert kept == [[True] * 3 + [False] * 3] * 2
 
 
 def test_fit_average_ends_between_start_and_last_step_with_fitting_norms(few):

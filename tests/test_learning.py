@@ -1,0 +1,244 @@
+"""One lesson: what learns and what stays, what is learned from, which step is taken."""
+
+import numpy as np
+import pytest
+
+from digits import evaluation, learning, model, suspicion, training
+
+
+@pytest.fixture(scope="module")
+def replay(rows):
+    digits, labels = rows
+    part = ~evaluation.held_out(digits)
+    return digits[part], labels[part]
+
+
+@pytest.fixture(scope="module")
+def hard(shipped, replay):
+    """Twelve misread digits: replay rows, bent twice."""
+    rng = np.random.default_rng(3)
+    bent = training.augment(training.augment(replay[0], rng), rng)
+    wrong = ~evaluation.right(replay[1], model.predict(shipped, bent))
+    return bent[wrong][:12], replay[1][wrong][:12]
+
+
+@pytest.fixture(scope="module")
+def learned(shipped, replay, hard):
+    """What a short lesson makes of the shipped network, and the progress it told."""
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "EPOCHS", 2)
+        patch.setattr(learning, "REPLAY_ROWS", 200)
+        net = learning.fine_tune(
+            shipped, hard, replay, 0, lambda phase, share: told.append((phase, share))
+        )
+    return net, told
+
+
+def weights_of(net, kind):
+    """The weights of the layers of a kind, in order."""
+    return [w for layer in net.layers if isinstance(layer, kind) for w in layer.get_weights()]
+
+
+def copy_of(net):
+    """The network again, with weights of its own."""
+    import keras
+
+    copy = keras.models.clone_model(net)
+    copy.set_weights(net.get_weights())
+    return copy
+
+
+# cut
+
+
+def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
+    trunk, head = learning.cut(shipped)
+    answers = model.run(head, model.run(trunk, few[0]))
+    assert np.allclose(answers, model.predict(shipped, few[0]), atol=1e-5)
+    assert len(trunk.weights) + len(head.weights) == len(shipped.weights)
+    assert all(
+        one is other
+        for one, other in zip(head.weights, shipped.weights[-len(head.weights) :], strict=True)
+    )
+
+
+@pytest.mark.parametrize(("layers", "weighted"), [(1, 1), (2, 3), (3, 3), (4, 4), (99, 7)])
+def test_cut_shortcut_past_a_layer_is_not_cut(layers, weighted, shipped, monkeypatch):
+    monkeypatch.setattr(learning, "LEARNED_LAYERS", layers)
+    _, head = learning.cut(shipped)
+    assert sum(len(weights.shape) in (2, 4) for weights in head.weights) == weighted
+
+
+def test_cut_network_of_one_layer_learns_whole():
+    import keras
+
+    layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    net = keras.Sequential(layers)
+    digits = np.zeros((3, 28, 28), np.uint8)
+    trunk, head = learning.cut(net)
+    assert np.allclose(model.run(head, model.run(trunk, digits)), model.predict(net, digits))
+    assert len(head.weights) == 2
+
+
+# fine_tune
+
+
+def test_fine_tune_moves_the_last_layers_alone_and_no_batch_norm(learned, shipped):
+    import keras
+
+    net = learned[0]
+    norms = keras.layers.BatchNormalization
+    assert all(map(np.array_equal, weights_of(net, norms), weights_of(shipped, norms)))
+    kinds = (keras.layers.Conv2D, keras.layers.Dense)
+    pairs = zip(weights_of(net, kinds), weights_of(shipped, kinds), strict=True)
+    moved = [not np.array_equal(*pair) for pair in pairs]
+    assert moved == [False] * (len(moved) - 4) + [True] * 4  # two kernels, the last one's bias
+    assert all(layer.trainable for layer in net.layers)
+
+
+def test_fine_tune_makes_corrections_likelier_and_tells_its_progress(learned, shipped, hard):
+    net, told = learned
+    before, after = (evaluation.nll(hard[1], model.predict(one, hard[0])) for one in (shipped, net))
+    assert after < before / 2
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert (shares[0] > 0.4, shares[-1]) == (True, pytest.approx(0.75))
+
+
+def test_fine_tune_same_seed_gives_the_same_network(learned, shipped, replay, hard, monkeypatch):
+    monkeypatch.setattr(learning, "EPOCHS", 2)
+    monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
+    again = learning.fine_tune(shipped, hard, replay, 0, lambda phase, share: None)
+    answers = [model.predict(net, hard[0]) for net in (again, learned[0])]
+    assert np.allclose(*answers, atol=1e-2)
+
+
+# what is learned from
+
+NONE = np.zeros((0, 28, 28), np.uint8), np.zeros(0, int)
+
+
+def test_one_epoch_old_digits_have_their_teachers_answers_new_ones_their_label(
+    shipped, replay, hard
+):
+    trunk, head = learning.cut(shipped)
+    rng = np.random.default_rng(0)
+    features, targets = learning.one_epoch(trunk, head, replay[0][:50], hard, NONE, rng)
+    assert len(features) == len(targets) == 50 + len(hard[0])
+    targets, temperatures = targets[:, :10], targets[:, 10]
+    assert np.allclose(targets.sum(axis=1), 1, atol=1e-5)
+    old = temperatures == learning.TEMPERATURE
+    taught = learning.softened(model.run(head, features))
+    assert np.isclose(taught, targets, atol=1e-4).all(axis=1).tolist() == old.tolist()
+    assert (old.sum(), set(temperatures[~old])) == (50, {1.0})
+    assert sorted(targets[~old].argmax(axis=1)) == sorted(hard[1])
+
+
+@pytest.mark.parametrize(("as_is", "missed", "kept"), [(0.0, 0, 0), (0.0, 4, 4), (1.0, 0, 12)])
+def test_one_epoch_corrections_are_augmented_but_those_missed_are_not(
+    as_is, missed, kept, shipped, replay, hard, monkeypatch
+):
+    monkeypatch.setattr(learning, "AS_IS", as_is)
+    again = tuple(part[:missed] for part in hard)
+    trunk, head = learning.cut(shipped)
+    features, _ = learning.one_epoch(
+        trunk, head, replay[0][:5], hard, again, np.random.default_rng(0)
+    )
+    own = model.run(trunk, hard[0])
+    assert sum(np.isclose(one, features, atol=1e-4).all(axis=(1, 2, 3)).any() for one in own) == (
+        kept
+    )
+
+
+def test_repeated_few_corrections_fill_an_epoch_many_stand_once(few):
+    digits, labels = few
+    for n in (1, 7, len(labels)):
+        times = [len(part) / n for part in learning.repeated((digits[:n], labels[:n]))]
+        assert times[0] == times[1] == max(1, round(learning.MIN_CORRECTIONS / n))
+    assert len(
+        learning.repeated((np.repeat(digits, 9, axis=0), np.repeat(labels, 9)))[0]
+    ) == 9 * len(labels)
+
+
+def test_replay_rows_every_digit_alike_and_the_least_sure_among_them(shipped, replay, monkeypatch):
+    monkeypatch.setattr(learning, "REPLAY_ROWS", 400)
+    digits, labels = replay
+    chosen = learning.replay_rows(shipped, replay, np.random.default_rng(0))
+    known = {digit.tobytes(): place for place, digit in enumerate(digits)}
+    places = [known[digit.tobytes()] for digit in chosen]
+    assert len(set(places)) == 400
+    assert np.bincount(labels[places]).tolist() == [40] * 10
+    sureness = model.predict(shipped, digits)[np.arange(len(labels)), labels]
+    assert set(np.argsort(sureness)[:10]) <= set(places)
+
+
+def test_softened_answers_keep_order_and_come_nearer():
+    answers = np.array([[0.9, 0.09, 0.01], [1 / 3] * 3], np.float32)
+    soft = learning.softened(answers)
+    assert np.allclose(soft.sum(axis=1), 1)
+    assert soft[0].argsort().tolist() == answers[0].argsort().tolist()
+    assert soft[0].max() < answers[0].max()
+    assert np.allclose(soft[1], answers[1])
+
+
+@pytest.mark.parametrize("temperature", [1.0, learning.TEMPERATURE])
+def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
+    teacher = np.array([[0.7, 0.2, 0.1] + [0] * 7], np.float32)
+    powers = teacher ** (1 / temperature)
+    targets = np.column_stack([powers / powers.sum(), [[temperature]]]).astype(np.float32)
+    others = ([0.72, 0.18, 0.1], [0.69, 0.2, 0.11], [1.0, 0.0, 0.0], [0.2, 0.7, 0.1])
+    rows = [teacher, *(np.array([one + [0] * 7], np.float32) for one in others)]
+    losses = [float(learning.softened_loss(targets, row)[0]) for row in rows]
+    assert losses[0] == min(losses)
+    assert losses[3] > losses[2]
+    assert np.isfinite(losses).all()
+
+
+# judge
+
+
+def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
+    """The outcome where the gate refuses until it has been asked so often."""
+    asked = []
+
+    def gate(*_):
+        asked.append(len(asked) + 1)
+        return evaluation.Decision(asked[-1] == allowed, f"reason {asked[-1]}")
+
+    monkeypatch.setattr(evaluation, "gate", gate)
+    trained = copy_of(learned[0])
+    held_out = tuple(part[:50] for part in replay)
+    doubts = suspicion.Doubts([None] * len(hard[1]), np.zeros((len(hard[1]), 10)))
+    return learning.judge(shipped, trained, held_out, hard, doubts, None, gated)
+
+
+def test_judge_takes_the_largest_step_that_passes(shipped, learned, replay, hard, monkeypatch):
+    outcome = judged(shipped, learned, replay, hard, 3, monkeypatch)
+    assert outcome.decision == evaluation.Decision(True, "reason 3")
+    assert outcome.step == learning.STEPS[2]
+    old, new, between = (
+        net.layers[-1].get_weights()[0] for net in (shipped, learned[0], outcome.candidate)
+    )
+    assert np.allclose(between, old + outcome.step * (new - old), atol=1e-6)
+    answers = model.predict(outcome.candidate, hard[0])
+    assert np.allclose(outcome.corrections.after, answers, atol=1e-5)
+    assert np.allclose(outcome.corrections.before, model.predict(shipped, hard[0]), atol=1e-5)
+
+
+def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(
+    shipped, learned, replay, hard, monkeypatch
+):
+    outcome = judged(shipped, learned, replay, hard, None, monkeypatch)
+    assert not outcome.decision.allowed
+    assert outcome.step == learning.STEPS[-1]
+    assert outcome.decision.reason.startswith("reason 1; a step of 20% would")
+    assert outcome.decision.reason.endswith(f"reason {len(learning.STEPS)}")
+
+
+def test_judge_gate_switched_off_takes_the_whole_step_and_says_so(
+    shipped, learned, replay, hard, monkeypatch
+):
+    outcome = judged(shipped, learned, replay, hard, None, monkeypatch, gated=False)
+    assert (outcome.decision.allowed, outcome.step) == (True, 1.0)
+    assert "would have refused it: reason 1" in outcome.decision.reason

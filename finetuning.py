@@ -488,8 +488,12 @@ def study(
     progress("Loading the network", 0.2)
     net = model.load(root / versions.MODEL)
     progress("Looking for wrong labels", 0.4)
+    seen, replayed = (
+        suspicion.Seen(*rows, *model.observe(net, rows[0]))
+        for rows in (material.rows, material.replay)
+    )
     vouched = np.array([one.answers >= VOUCHED for one in material.corrections])
-    doubts = suspicion.examine(net, material.rows, material.replay, vouched)
+    doubts = suspicion.examine(seen, replayed, vouched)
     digits, labels = material.rows
     if doubts.too_many:
         reason = (
@@ -499,8 +503,10 @@ def study(
         return doubts, learning.learn_nothing(net, material.held_out, material.rows, reason)
     once = suspicion.last_alike(digits) == np.arange(len(digits))
     kept = digits[doubts.none & once], labels[doubts.none & once]
-    replay = tuple(part[:0] for part in material.replay) if "replay" in without else material.replay
-    candidate = learning.fine_tune(net, kept, replay, seed, progress)
+    old = learning.replay_rows(material.replay, replayed.answers, seed)
+    if "replay" in without:
+        old = old[:0]
+    candidate = learning.fine_tune(net, kept, old, seed, progress)
     progress("Judging the candidate", 0.75)
     first = witness.answer() if versions.baseline(root) else None
     gated = "gate" not in without

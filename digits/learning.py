@@ -51,9 +51,11 @@ class Outcome:
 
 
 def fine_tune(
-    net: keras.Model, corrections: Rows, replay: Rows, seed: int, progress: Progress
+    net: keras.Model, corrections: Rows, old: np.ndarray, seed: int, progress: Progress
 ) -> keras.Model:
     """Return a candidate trained on the corrections and replay rows; net stays as it is.
+
+    old: digits that `replay_rows` has chosen, uint8 (n, 28, 28). seed: fixes all that is random.
 
     Guards against forgetting: replay rows in every batch (Robins 1995,
     https://doi.org/10.1080/09540099550039318); the current network as their teacher (distillation,
@@ -71,7 +73,6 @@ def fine_tune(
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     rng = np.random.default_rng(seed)
     new = repeated(corrections)
-    old = replay_rows(net, replay, rng)
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
     steps = EPOCHS * -(-(len(old) + len(new[0])) // BATCH)
     done = count(1)
@@ -165,14 +166,16 @@ def repeated(corrections: Rows) -> Rows:
     return tuple(np.repeat(part, times, axis=0) for part in corrections)
 
 
-def replay_rows(net: keras.Model, replay: Rows, rng: np.random.Generator) -> np.ndarray:
+def replay_rows(replay: Rows, answers: np.ndarray, seed: int) -> np.ndarray:
     """Return replay digits, uint8 (n, 28, 28): every class alike, most of them the least sure.
 
     Rows near the border between two digits are those that training moves across it first
-    (Aljundi et al. 2019, https://arxiv.org/abs/1908.04742).
+    (Aljundi et al. 2019, https://arxiv.org/abs/1908.04742). answers: the current network's to all
+    replay rows, float32 (n, 10).
     """
     digits, labels = replay
-    sureness = model.predict(net, digits)[np.arange(len(labels)), labels]
+    rng = np.random.default_rng(seed)
+    sureness = answers[np.arange(len(labels)), labels]
     each = REPLAY_ROWS // model.CLASSES
     unsure = round(UNSURE * each)
     chosen = []

@@ -144,6 +144,18 @@ def predict(net: light.Network | keras.Model, digits: np.ndarray) -> np.ndarray:
     return run(net, digits)
 
 
+def observe(net: keras.Model, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the last layer is given, float32 (n, f), and what `predict` returns.
+
+    digits: uint8 (n, 28, 28).
+    """
+    keras = _keras()
+    middle = net.layers[-1].input
+    features = run(keras.Model(net.inputs, middle), digits)
+    answers = run(keras.Model(middle, net.outputs[0]), features)
+    return features.reshape(len(digits), -1), answers
+
+
 def run(part: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return what a part of a network makes of rows, float32 (n, ...).
 

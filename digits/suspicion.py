@@ -9,14 +9,10 @@ corrections. So the first of a new style may look odd, but many of them vouch fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digits import model
-
-if TYPE_CHECKING:
-    import keras
 
 WEIGHT = 5.0  # of a correction beside a replay row: a few of one style must be heard
 RIDGE = 1.0  # beside features of unit variance: keeps the fit stable with few rows
@@ -29,6 +25,19 @@ FLIPS_BEFORE, TRUE_BEFORE = 1, 9  # corrections' worth of belief that one in ten
 ROUNDS = 50  # of estimating the share of flips; it settles within twenty
 TOO_LIKELY = 0.4  # a chance of being flipped: learning a wrong label costs more than a second look
 MAX_SHARE = 0.5  # of the corrections; if more look mislabelled, the rest cannot be trusted either
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Digits, uint8 (n, 28, 28), their labels, int (n,), and how the network sees them.
+
+    features, answers: as `model.observe` returns them.
+    """
+
+    digits: np.ndarray
+    labels: np.ndarray
+    features: np.ndarray
+    answers: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,14 +61,14 @@ class Doubts:
         return self.none.mean() < 1 - MAX_SHARE
 
 
-def examine(net: keras.Model, rows: tuple, replay: tuple, vouched: np.ndarray) -> Doubts:
-    """Return what is said against corrections, in time's order: rows and replay as in `read_apart`.
+def examine(corrections: Seen, replay: Seen, vouched: np.ndarray) -> Doubts:
+    """Return what is said against corrections, which stand in time's order.
 
     vouched: bool (n,), whether a second person, or a second look, gave the same label.
     """
-    apart = read_apart(net, rows, replay)
-    doubted = doubt(rows[1], model.predict(net, rows[0]), apart, vouched)
-    reasons = [one or other for one, other in zip(contradict(rows), doubted, strict=True)]
+    apart = read_apart(corrections, replay)
+    doubted = doubt(corrections.labels, corrections.answers, apart, vouched)
+    reasons = [one or other for one, other in zip(contradict(corrections), doubted, strict=True)]
     return Doubts(reasons, apart)
 
 
@@ -69,50 +78,40 @@ def last_alike(digits: np.ndarray) -> np.ndarray:
     return np.array([places[digit.tobytes()] for digit in digits], int)
 
 
-def contradict(rows: tuple) -> list[str | None]:
+def contradict(corrections: Seen) -> list[str | None]:
     """Return, for each correction, which later one says otherwise of the same digit, or None.
 
     The store knows a picture again, but not one that was saved anew: only its digit is the same.
     """
-    digits, labels = rows
+    labels = corrections.labels
     return [
         f"labelled {label}, but the same digit was stored again, as a {later}"
         if label != later
         else None
-        for label, later in zip(labels, labels[last_alike(digits)], strict=True)
+        for label, later in zip(labels, labels[last_alike(corrections.digits)], strict=True)
     ]
 
 
-def read_apart(net: keras.Model, rows: tuple, replay: tuple) -> np.ndarray:
+def read_apart(corrections: Seen, replay: Seen) -> np.ndarray:
     """Return what a classifier says of each correction that was fitted without it, float (n, 10).
 
     One value a digit, near 1 for its own and near 0 for others. The classifier is a ridge
     regression on the network's last features; leaving a row out needs no second fit, since its
     leverage tells what it did to its own answer (Allen 1974,
     https://doi.org/10.1080/00401706.1974.10489157).
-
-    rows, replay: digits, uint8 (n, 28, 28), and labels, int (n,), of corrections and replay rows.
     """
-    import keras
-
-    features = keras.Model(net.inputs, net.layers[-1].input)
-    old, new = (_features(features, digits) for digits, _ in (replay, rows))
+    old, new = replay.features.astype(float), corrections.features.astype(float)
     middle, spread = old.mean(axis=0), old.std(axis=0) + 1e-3
     table = np.column_stack(
         [(np.concatenate([old, new]) - middle) / spread, np.ones(len(old) + len(new))]
     )
-    targets = np.eye(model.CLASSES)[np.concatenate([replay[1], rows[1]])]
+    targets = np.eye(model.CLASSES)[np.concatenate([replay.labels, corrections.labels])]
     weighted = table.T * np.repeat([1.0, WEIGHT], [len(old), len(new)])
     inverse = np.linalg.inv(weighted @ table + RIDGE * np.eye(table.shape[1]))
     mine, wanted = table[len(old) :], targets[len(old) :]
     leverage = WEIGHT * np.einsum("ij,jk,ik->i", mine, inverse, mine)
     answers = mine @ inverse @ (weighted @ targets)
     return wanted - (wanted - answers) / (1 - leverage)[:, np.newaxis]
-
-
-def _features(net: keras.Model, digits: np.ndarray) -> np.ndarray:
-    """Return the features of digits, float (n, f)."""
-    return model.predict(net, digits).reshape(len(digits), -1).astype(float)
 
 
 def doubt(

@@ -15,6 +15,15 @@ def replay(rows):
 
 
 @pytest.fixture(scope="module")
+def replayed(shipped, replay):
+    return seen(shipped, *replay)
+
+
+def seen(net, digits, labels):
+    return suspicion.Seen(digits, labels, *model.observe(net, digits))
+
+
+@pytest.fixture(scope="module")
 def styled(shipped):
     """Misread digits of a style that MNIST lacks."""
     pictures = styled_pictures(450, seed=4)
@@ -50,25 +59,25 @@ def flipped(net, rows, share, seed=0):
 @pytest.mark.parametrize("kind", ["styled", "hard"])
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_examine_flipped_labels_are_doubted_true_ones_are_not(
-    kind, share, shipped, replay, request
+    kind, share, shipped, replayed, request
 ):
     digits, labels = request.getfixturevalue(kind)
     labels, flips = flipped(shipped, (digits, labels), share)
-    doubts = suspicion.examine(shipped, (digits, labels), replay, np.zeros(len(labels), bool))
+    doubts = suspicion.examine(seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool))
     assert (~doubts.none)[flips].mean() >= 0.8
     assert (~doubts.none)[~flips].mean() <= 0.1
     assert not doubts.too_many
 
 
-def test_examine_all_labels_wrong_are_too_many(shipped, replay, hard):
+def test_examine_all_labels_wrong_are_too_many(shipped, replayed, hard):
     labels, _ = flipped(shipped, hard, 1)
     none = np.zeros(len(labels), bool)
-    assert suspicion.examine(shipped, (hard[0], labels), replay, none).too_many
+    assert suspicion.examine(seen(shipped, hard[0], labels), replayed, none).too_many
 
 
-def test_examine_second_answer_releases(shipped, replay, hard):
+def test_examine_second_answer_releases(shipped, replayed, hard):
     labels, flips = flipped(shipped, hard, 0.3)
-    doubts = suspicion.examine(shipped, (hard[0], labels), replay, flips)
+    doubts = suspicion.examine(seen(shipped, hard[0], labels), replayed, flips)
     assert doubts.none[flips].all()
 
 
@@ -99,20 +108,20 @@ def test_doubt_reason_names_label_and_rival():
         assert suspicion.doubt(np.array([label]), answers, apart, clean) == [None]
 
 
-def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replay, hard):
+def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replayed, hard):
     digits, labels = hard[0][[0, 1, 0, 0]], hard[1][[0, 1, 0, 0]].copy()
     labels[0] = (labels[2] + 1) % 10
-    doubts = suspicion.examine(shipped, (digits, labels), replay, np.ones(4, bool))
+    doubts = suspicion.examine(seen(shipped, digits, labels), replayed, np.ones(4, bool))
     assert doubts.reasons[1:] == [None, None, None]
     assert f"labelled {labels[0]}, " in doubts.reasons[0]
     assert doubts.reasons[0].endswith(f"as a {labels[2]}")
     assert suspicion.last_alike(digits).tolist() == [3, 1, 3, 3]
 
 
-def test_read_apart_answers_do_not_know_their_own_label(shipped, replay, hard):
+def test_read_apart_answers_do_not_know_their_own_label(shipped, replayed, hard):
     digits, labels = hard[0][:30], hard[1][:30]
     other = labels.copy()
     other[4] = (labels[4] + 1) % 10
-    said = [suspicion.read_apart(shipped, (digits, each), replay) for each in (labels, other)]
+    said = [suspicion.read_apart(seen(shipped, digits, each), replayed) for each in (labels, other)]
     assert np.allclose(said[0][4], said[1][4])
     assert not np.allclose(said[0], said[1])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EPOCHS = 4
 BATCH = 64  # rows a step: a few hundred rows still make enough steps
-LEARNING_RATE = 3e-3  # high, since few layers learn: fewer old digits are lost than at a tenth
+LEARNING_RATE = 2e-3  # high, since few layers learn: fewer old digits are lost than at a tenth
 LEARNED_LAYERS = 3  # the last ones with weights; those before see strokes, and cost most time
 REPLAY_ROWS = 1_200  # an epoch: enough to hold old digits, few enough for seconds
 MIN_REPLAY = 3  # replay rows for each correction: more turns for them when corrections are many
@@ -34,6 +34,7 @@ TEMPERATURE = 3.0  # of replay rows: at 1 a sure answer says nothing of how near
 DOUBT = 0.1  # of a correction's target, spread over all digits: no push beyond "learned"
 SMALLEST = 1e-9  # probability: its logarithm is still finite
 STEPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of the way to the trained weights
+ENOUGH = 0.97  # of the corrections that the whole step learns: the rest cost most of the old
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
 Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
@@ -195,22 +196,23 @@ def judge(
     first: np.ndarray | None,
     gated: bool = True,
 ) -> Outcome:
-    """Return the largest step from net's weights to the trained ones that passes the gate.
+    """Return what becomes of the candidate at the step that is to be published, if any.
 
     Between two networks of one descent lie others that keep more of the old and most of the new
-    (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903). If none passes, the last
-    and smallest step stands, with the gate's refusals. first: the first network's answers to the
-    held-out rows, None if it was lost. gated: if not, the whole step stands, whatever the gate
-    says of it.
+    (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903): the first of `steps_to_try`
+    that passes the gate is taken. If none does, the last stands, with the gate's refusals.
+    first: the first network's answers to the held-out rows, None if it was lost. gated: if not,
+    the whole step stands, whatever the gate says of it.
     """
     (trunk, head), (_, current) = cut(trained), cut(net)
-    old, new = current.get_weights(), head.get_weights()
+    way = head, current.get_weights(), head.get_weights()
     labels = held_out[1], corrections[1]
     features = [model.run(trunk, rows[0]) for rows in (held_out, corrections)]
     before = [model.run(current, some) for some in features]
     learned, refusals = doubts.none, []
-    for step in STEPS if gated else STEPS[:1]:
-        head.set_weights([a + step * (b - a) for a, b in zip(old, new, strict=True)])
+    steps = steps_to_try(way, features[1][learned], labels[1][learned])
+    for step in steps if gated else STEPS[:1]:
+        interpolate(*way, step)
         after = [model.run(head, some) for some in features]
         answers = [evaluation.Answers(*three) for three in zip(labels, before, after, strict=True)]
         decision = evaluation.gate(answers[0], first, answers[1].of(learned), doubts.apart[learned])
@@ -226,12 +228,30 @@ def judge(
     return Outcome(trained, step, *answers, decision)
 
 
+def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
+    """Give head the weights that lie this step, 0 to 1, of the way from the old ones to the new."""
+    head.set_weights([a + step * (b - a) for a, b in zip(old, new, strict=True)])
+
+
+def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
+    """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
+
+    Smaller ones forget less. way: what `interpolate` takes, but the step. features, labels: of the
+    corrections that were learned.
+    """
+    hits = []
+    for step in STEPS:
+        interpolate(*way, step)
+        hits.append(evaluation.right(labels, model.run(way[0], features)).sum())
+    return STEPS[max(place for place, hit in enumerate(hits) if hit >= ENOUGH * hits[0]) :]
+
+
 def summed_up(refusals: list[str]) -> str:
-    """Return why no step passes: the whole may forget too much, the smallest learn too little."""
-    whole, *_, smallest = refusals
-    if whole == smallest:
-        return whole
-    return f"{whole}; a step of {STEPS[-1]:.0%} would not do either: {smallest}"
+    """Return why no step passes: a large one may forget too much, the smallest learn too little."""
+    largest, smallest = refusals[0], refusals[-1]
+    if largest == smallest:
+        return largest
+    return f"{largest}; a step of {STEPS[-1]:.0%} would not do either: {smallest}"
 
 
 def learn_nothing(net: keras.Model, held_out: Rows, corrections: Rows, reason: str) -> Outcome:

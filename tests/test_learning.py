@@ -204,8 +204,9 @@ def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
 
 
 def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
-    """The outcome where the gate refuses until it has been asked so often."""
+    """The outcome where every step is tried, and the gate refuses until it was asked so often."""
     asked = []
+    monkeypatch.setattr(learning, "steps_to_try", lambda *_: learning.STEPS)
 
     def gate(*_):
         asked.append(len(asked) + 1)
@@ -218,7 +219,7 @@ def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     return learning.judge(shipped, trained, held_out, hard, doubts, None, gated)
 
 
-def test_judge_takes_the_largest_step_that_passes(shipped, learned, replay, hard, monkeypatch):
+def test_judge_takes_the_first_step_that_passes(shipped, learned, replay, hard, monkeypatch):
     outcome = judged(shipped, learned, replay, hard, 3, monkeypatch)
     assert outcome.decision == evaluation.Decision(True, "reason 3")
     assert outcome.step == learning.STEPS[2]
@@ -229,6 +230,25 @@ def test_judge_takes_the_largest_step_that_passes(shipped, learned, replay, hard
     answers = model.predict(outcome.candidate, hard[0])
     assert np.allclose(outcome.corrections.after, answers, atol=1e-5)
     assert np.allclose(outcome.corrections.before, model.predict(shipped, hard[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("enough", [0.0, 0.5, 0.97, 1.0])
+def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
+    enough, shipped, learned, hard, monkeypatch
+):
+    monkeypatch.setattr(learning, "ENOUGH", enough)
+    trunk, head = learning.cut(copy_of(learned[0]))
+    way = head, learning.cut(shipped)[1].get_weights(), head.get_weights()
+    features = model.run(trunk, hard[0])
+    steps = learning.steps_to_try(way, features, hard[1])
+    assert steps == learning.STEPS[-len(steps) :]
+
+    def hits(step):
+        learning.interpolate(*way, step)
+        return evaluation.right(hard[1], model.run(head, features)).sum()
+
+    assert hits(steps[0]) >= enough * hits(1.0)
+    assert all(hits(step) < enough * hits(1.0) for step in steps[1:])
 
 
 def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(

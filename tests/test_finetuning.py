@@ -41,6 +41,13 @@ def learned(tmp_path_factory, shipped):
     return SimpleNamespace(root=root, wrong=wrong, code=code)
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Lets runs learn little, for tests of what is done with it."""
+    monkeypatch.setattr(learning, "EPOCHS", 1)
+    monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
+
+
 def test_main_corrections_are_learned_and_published(learned):
     net = model.load(learned.root / versions.MODEL)
     right = [guess(net, picture) == label for picture, _, label in learned.wrong]
@@ -106,7 +113,7 @@ def test_main_rollback_puts_the_shipped_network_back_to_the_byte(learned, capsys
     assert "kept are v1-" in capsys.readouterr().err
 
 
-def test_main_dry_run_writes_nothing(learned, capsys, tmp_path):
+def test_main_dry_run_writes_nothing(learned, brief, capsys, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(learned.root, root)
     before = contents(root)
@@ -128,7 +135,7 @@ def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     assert versions.history(root)[-1]["decision"] == versions.REFUSED
 
 
-def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, shipped, rows):
+def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, brief, shipped, rows):
     root = make_root(tmp_path)
     add_misread(root, shipped, CORRECTIONS)
     digits, labels = rows
@@ -159,12 +166,11 @@ def untrained(net, path):
 
 @pytest.mark.parametrize("spoil", [half, untrained])
 def test_main_candidate_whose_file_answers_otherwise_is_refused(
-    spoil, tmp_path, shipped, capsys, monkeypatch
+    spoil, tmp_path, brief, shipped, capsys, monkeypatch
 ):
     root = make_root(tmp_path)
     add_misread(root, shipped, 3)
     before = (root / versions.MODEL).read_bytes()
-    monkeypatch.setattr(learning, "EPOCHS", 1)
     monkeypatch.setattr(evaluation, "gate", lambda *_: evaluation.Decision(True, "allowed"))
     monkeypatch.setattr(model, "save", spoil)
     assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED

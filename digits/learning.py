@@ -236,9 +236,12 @@ def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
 def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
 
-    Smaller ones forget less. way: what `interpolate` takes, but the step. features, labels: of the
-    corrections that were learned.
+    Smaller ones forget less. All, where corrections are so few that none can be spared: the whole
+    step makes the network sure of them. way: what `interpolate` takes, but the step. features,
+    labels: of the corrections that were learned.
     """
+    if len(labels) * (1 - ENOUGH) < 1:
+        return STEPS
     hits = []
     for step in STEPS:
         interpolate(*way, step)

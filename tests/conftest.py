@@ -17,6 +17,14 @@ def rows():
 
 
 @pytest.fixture(scope="session")
+def replay(rows):
+    """The digits and labels of train.csv's replay rows."""
+    digits, labels = rows
+    part = ~evaluation.held_out(digits)
+    return digits[part], labels[part]
+
+
+@pytest.fixture(scope="session")
 def shipped():
     """The network in model.h5; not to be trained."""
     return model.load(PROJECT / versions.MODEL)

@@ -7,13 +7,6 @@ from digits import evaluation, learning, model, suspicion, training
 
 
 @pytest.fixture(scope="module")
-def replay(rows):
-    digits, labels = rows
-    part = ~evaluation.held_out(digits)
-    return digits[part], labels[part]
-
-
-@pytest.fixture(scope="module")
 def hard(shipped, replay):
     """Twelve misread digits: replay rows, bent twice."""
     rng = np.random.default_rng(3)

@@ -8,13 +8,6 @@ from tests.roots import styled_pictures
 
 
 @pytest.fixture(scope="module")
-def replay(rows):
-    digits, labels = rows
-    part = ~evaluation.held_out(digits)
-    return digits[part], labels[part]
-
-
-@pytest.fixture(scope="module")
 def replayed(shipped, replay):
     return seen(shipped, *replay)
 

@@ -60,7 +60,7 @@ def _displacements(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     row, column = np.mgrid[: model.SIDE, : model.SIDE].reshape(2, -1) - CENTRE
     places = matrix @ np.stack([column, row]) + rng.uniform(-SHIFT, SHIFT, (n, 2, 1))
     bends = rng.normal(0, ELASTIC, (n * 2, GRID * GRID)) @ _bend_basis()
-    places = places + bends.reshape(n, 2, -1) + CENTRE
+    places = places + bends.reshape(n, 2, model.SIDE**2) + CENTRE
     places = places.reshape(n, 2, model.SIDE, model.SIDE).astype(np.float32)
     return places[:, 0], places[:, 1]
 

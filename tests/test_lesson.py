@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, lesson, model, status, versions
+from digits import evaluation, feedback, lesson, model, status, versions
 from tests.roots import PROJECT, make_root
 
 
@@ -91,10 +91,11 @@ def tried(tmp_path_factory):
     return ended
 
 
-def test_experiment_without_replay_is_refused_by_the_gate(tried):
+def test_experiment_without_replay_learns_no_more_than_the_gate_lets_pass(tried):
     gated, _ = tried
-    assert gated.record["decision"] == versions.REFUSED
-    assert gated.says.startswith("Refused")
+    assert gated.record["learned"] < 0.8 * lesson.CORRECTIONS
+    lost = gated.record["accuracy_before"] - gated.record["accuracy_after"]
+    assert gated.record["decision"] == versions.REFUSED or lost < evaluation.MARGIN
 
 
 def test_experiment_without_replay_and_gate_publishes_a_network_that_forgot(tried):

@@ -35,6 +35,11 @@ def test_augment_paper_alone_stays_paper():
     assert training.augment(np.zeros((9, 28, 28), np.uint8), np.random.default_rng(0)).max() == 0
 
 
+def test_augment_no_digits_gives_none():
+    none = np.zeros((0, 28, 28), np.uint8)
+    assert training.augment(none, np.random.default_rng(0)).shape == none.shape
+
+
 def test_augment_copies_of_one_digit_differ_but_average_to_it(few):
     digit = few[0][0]
     augmented = training.augment(np.repeat(digit[None], 200, axis=0), np.random.default_rng(0))

@@ -3,7 +3,9 @@
 User and daemon are the test's own. The daemon lives in a mount namespace (unshare(1)), in which it
 has its own crontabs and pid file, none of the machine's jobs, and in which the user may pass
 through the folders to Python and the project, should these be closed (such as /root). Outside of
-it nothing is changed but /etc/passwd, where the user comes and goes.
+it nothing is changed but /etc/passwd, where the user comes and goes. Its crontabs look old, because
+cron reads them again only when a time of change differs, in whole seconds: an entry installed in
+the very second in which the daemon started would never be seen.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ mount --bind /run/crontabs $spool
 touch /run/none
 mount --bind /run/none /etc/crontab
 mount -t tmpfs tmpfs /etc/cron.d
+touch -d @0 $spool /etc/crontab /etc/cron.d
 exec cron -f
 """
 

@@ -30,10 +30,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -53,7 +55,10 @@ from digits import (
     versions,
 )
 from digits.lesson import SANDBOX, SWITCHES
-from digits.witness import Witness
+from digits.witness import answers_afresh
+
+if TYPE_CHECKING:
+    import keras
 
 DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
 
@@ -352,15 +357,12 @@ def start(options: argparse.Namespace) -> Verdict:
     corrections, warnings = feedback.load(options.root)
     for warning in warnings:
         log.warning(warning)
-    with Witness() as witness:  # its start, seconds long, overlaps with ours
-        if options.dry_run or not corrections:
-            return learn(options, corrections, lambda phase, share: None, witness)
-        return learn_locked(options, corrections, witness)
+    if options.dry_run or not corrections:
+        return learn(options, corrections, lambda phase, share: None)
+    return learn_locked(options, corrections)
 
 
-def learn_locked(
-    options: argparse.Namespace, corrections: list[feedback.Correction], witness: Witness
-) -> Verdict:
+def learn_locked(options: argparse.Namespace, corrections: list[feedback.Correction]) -> Verdict:
     """Learn with the lock held and the status told."""
     folder = options.root / versions.FOLDER
     folder.mkdir(exist_ok=True)
@@ -369,7 +371,7 @@ def learn_locked(
         told = status.Status(options.root, options.trigger, os.getpid())
         try:
             mend(options.root)
-            verdict = learn(options, corrections, told.progress, witness)
+            verdict = learn(options, corrections, told.progress)
         except BaseException as error:
             told.finish("stopped", str(error) or "Stopped; model.h5 is as it was.", 1)
             raise
@@ -381,7 +383,7 @@ def mend(root: Path) -> None:
     """Put the last good version back, and say so, when model.h5 is damaged or gone."""
     if versions.is_recorded(root):
         return
-    _, version, problem = versions.serviceable(root, model.load)
+    _, version, problem = versions.serviceable(root, model.load_light)
     if problem:
         versions.restore(root, version)
         log.error("%s It was put back.", problem)
@@ -391,7 +393,6 @@ def learn(
     options: argparse.Namespace,
     corrections: list[feedback.Correction],
     progress: learning.Progress,
-    witness: Witness,
 ) -> Verdict:
     """Train on the corrections, judge the candidate, publish it if the gate allows."""
     began = time.monotonic()
@@ -400,13 +401,16 @@ def learn(
     if corrections and not options.force and fingerprint == last_fingerprint(root):
         return Verdict(DONE, "nothing new", "Nothing new to learn since the last run.")
     seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
-    material = gather(root, corrections, seed, progress, witness)
+    with ThreadPoolExecutor(1) as meanwhile:
+        if corrections:
+            meanwhile.submit(model.prepare)
+        material = gather(root, corrections, seed, progress)
     for warning in material.warnings:
         log.warning(warning)
     if not material.corrections:
         stored = f"none of {len(corrections)} corrections can be read" if corrections else NO_STORE
         return Verdict(DONE, "nothing to learn", f"Nothing to learn: {stored}.")
-    doubts, outcome = study(root, material, seed, progress, witness, options.without)
+    doubts, outcome = study(root, material, seed, progress, options.without)
     if options.dry_run:
         word = "published" if outcome.decision.allowed else "refused"
         reason = outcome.decision.reason
@@ -418,7 +422,7 @@ def learn(
         "seconds": round(time.monotonic() - began, 1),
     }
     log.info("Measured %s", json.dumps(report))
-    return conclude(root, material, doubts, outcome, report, witness)
+    return conclude(root, material, doubts, outcome, report)
 
 
 def gather(
@@ -426,17 +430,14 @@ def gather(
     corrections: list[feedback.Correction],
     seed: int,
     progress: learning.Progress,
-    witness: Witness,
 ) -> Material:
     """Return what the run works with: both parts of train.csv, and the corrections' rows.
 
     Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
-    that names them. The witness is asked for the first network's answers to the held-out rows.
+    that names them.
     """
     digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
     apart = evaluation.held_out(digits)
-    if origin := versions.baseline(root):
-        witness.ask(origin, digits[apart])
     forbidden = {digit.tobytes() for digit in digits[apart]}
     chosen, read_digits, warnings = [], [], []
     for i, correction in enumerate(draw(root, corrections, seed)):
@@ -478,7 +479,6 @@ def study(
     material: Material,
     seed: int,
     progress: learning.Progress,
-    witness: Witness,
     without: list[str],
 ) -> tuple[suspicion.Doubts, learning.Outcome]:
     """Return which corrections are doubted, and what became of learning the others.
@@ -487,6 +487,7 @@ def study(
     """
     progress("Loading the network", 0.2)
     net = model.load(root / versions.MODEL)
+    first = first_network(root, net)
     progress("Looking for wrong labels", 0.4)
     seen, replayed = (
         suspicion.Seen(*rows, *model.observe(net, rows[0]))
@@ -506,13 +507,22 @@ def study(
     old = learning.replay_rows(material.replay, replayed.answers, seed)
     if "replay" in without:
         old = old[:0]
-    candidate = learning.fine_tune(net, kept, old, seed, progress)
+    candidate = learning.fine_tune(net, first or net, kept, old, seed, progress)
     progress("Judging the candidate", 0.75)
-    first = witness.answer() if versions.baseline(root) else None
     gated = "gate" not in without
     return doubts, learning.judge(
         net, candidate, material.held_out, material.rows, doubts, first, gated
     )
+
+
+def first_network(root: Path, net: keras.Model) -> keras.Model | None:
+    """Return the network that net, which is in service, descends from, None if it was lost."""
+    origin = versions.baseline(root)
+    if origin and origin.read_bytes() == (root / versions.MODEL).read_bytes():
+        return net
+    with suppress(model.ModelError):
+        return origin and model.load(origin)
+    return None
 
 
 def conclude(
@@ -521,7 +531,6 @@ def conclude(
     doubts: suspicion.Doubts,
     outcome: learning.Outcome,
     report: dict,
-    witness: Witness,
 ) -> Verdict:
     """Publish the candidate or record its refusal, with a receipt either way."""
     with scratch_folder(root) as folder:
@@ -529,10 +538,8 @@ def conclude(
         decision = outcome.decision
         if decision.allowed:
             model.save(outcome.candidate, path)
-            witness.ask(path, material.rows[0])
-            decision = (
-                evaluation.answers_alike(outcome.corrections.after, witness.answer()) or decision
-            )
+            answers = answers_afresh(path, material.rows[0])
+            decision = evaluation.answers_alike(outcome.corrections.after, answers) or decision
         flips = material.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
         number = len(versions.history(root)) + 1
         answers = outcome.corrections, outcome.held_out

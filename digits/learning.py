@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from functools import lru_cache
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from digits import evaluation, model, suspicion, training
 if TYPE_CHECKING:
     import keras
 
-EPOCHS = 4
+EPOCHS = 3
 BATCH = 64  # rows a step: a few hundred rows still make enough steps
 LEARNING_RATE = 1.5e-3  # from 1e-3 to 3e-3 as much is learned for as much that is lost
 LEARNED_LAYERS = 3  # the last ones with weights; those before see strokes, and cost most time
@@ -28,6 +29,7 @@ REPLAY_ROWS = 1_200  # an epoch: enough to hold old digits, few enough for secon
 MIN_REPLAY = 3  # replay rows for each correction: more turns for them when corrections are many
 UNSURE = 0.7  # of the replay rows are those that the network is least sure of, others at random
 MIN_CORRECTIONS = 80  # rows an epoch: a few corrections are repeated to as many
+FEW = 33  # corrections, of which none is to be spared: they take an epoch more, and the whole step
 AGAIN = 3  # more turns in the next epoch for a correction that is still read wrongly
 AS_IS = 0.4  # of a correction's turns it is not augmented: that very picture will be asked again
 BENT = 0.7  # of the replay rows are augmented twice: where digits are hard, old answers give way
@@ -53,30 +55,39 @@ class Outcome:
 
 
 def fine_tune(
-    net: keras.Model, corrections: Rows, old: np.ndarray, seed: int, progress: Progress
+    net: keras.Model,
+    first: keras.Model,
+    corrections: Rows,
+    old: np.ndarray,
+    seed: int,
+    progress: Progress,
 ) -> keras.Model:
     """Return a candidate trained on the corrections and replay rows; net stays as it is.
 
-    old: digits that `replay_rows` has chosen, uint8 (n, 28, 28). seed: fixes all that is random.
+    first: the network that net descends from. old: digits that `replay_rows` has
+    chosen, uint8 (n, 28, 28). seed: fixes all that is random.
 
     Guards against forgetting: replay rows in every batch (Robins 1995,
-    https://doi.org/10.1080/09540099550039318); the current network as their teacher (distillation,
-    Li & Hoiem 2017, https://arxiv.org/abs/1606.09282), which answers to the very writing that the
-    candidate sees (Beyer et al. 2022, https://arxiv.org/abs/2106.05237); the first layers frozen,
-    which serve every hand (Yosinski et al. 2014, https://arxiv.org/abs/1411.1792); and batch norm
-    frozen, since a few hundred rows of one hand would shift its statistics.
+    https://doi.org/10.1080/09540099550039318); the first network as their teacher (distillation,
+    Li & Hoiem 2017, https://arxiv.org/abs/1606.09282), so that what twenty runs forget does not add
+    up, which answers to the very writing that the candidate sees (Beyer et al. 2022,
+    https://arxiv.org/abs/2106.05237); the first layers frozen, which serve every hand (Yosinski et
+    al. 2014, https://arxiv.org/abs/1411.1792); and batch norm frozen, since a few hundred rows of
+    one hand would shift its statistics.
     """
     import keras
 
     candidate = keras.models.clone_model(net)
     candidate.set_weights(net.get_weights())
-    (trunk, head), (_, teacher) = cut(candidate), cut(net)
+    trunk, head = cut(candidate)
+    teacher = head_behind(trunk, first) or cut(net)[1]
     for layer in head.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     rng = np.random.default_rng(seed)
     new = repeated(corrections)
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
-    steps = EPOCHS * -(-(len(old) + len(new[0])) // BATCH)
+    epochs = EPOCHS + (len(corrections[0]) <= FEW)
+    steps = epochs * -(-(len(old) + len(new[0])) // BATCH)
     done = count(1)
     tell = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: progress(
@@ -84,18 +95,33 @@ def fine_tune(
         )
     )
     head.compile(training.optimizer(LEARNING_RATE, steps), loss=softened_loss)
-    own = model.run(trunk, corrections[0])
-    missed = np.zeros(len(own), bool)  # the first epoch is every correction's alike
-    for _ in range(EPOCHS):
-        again = tuple(np.repeat(part[missed], AGAIN, axis=0) for part in corrections)
-        features, targets = one_epoch(trunk, teacher, old, new, again, rng)
-        head.fit(features, targets, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
-        missed = ~evaluation.right(corrections[1], model.run(head, own))
+    head.optimizer.build(head.trainable_variables)  # within the first step it is traced twice
+    own = model.run(trunk, corrections[0]), wanted(corrections[1])
+    again = np.zeros(0, int)  # the first epoch is every correction's alike
+    for _ in range(epochs):
+        written = one_epoch(trunk, teacher, old, new, rng)
+        order = rng.permutation(len(written[0]) + len(again))
+        rows = [np.concatenate([a, b[again]])[order] for a, b in zip(written, own, strict=True)]
+        head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
+        missed = ~evaluation.right(corrections[1], model.run(head, own[0]))
+        again = np.repeat(np.flatnonzero(missed), AGAIN)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
 
 
+def head_behind(trunk: keras.Model, net: keras.Model) -> keras.Model | None:
+    """Return net's last layers if its first ones are the trunk, to the bit; otherwise None.
+
+    They are in every network that descends from the trunk's by fine-tuning.
+    """
+    own, head = cut(net)
+    pairs = zip(own.get_weights(), trunk.get_weights(), strict=False)
+    same = own.count_params() == trunk.count_params() and all(np.array_equal(*two) for two in pairs)
+    return head if same else None
+
+
+@lru_cache(maxsize=4)  # a run's networks: each part is made a graph once
 def cut(net: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Return net's first layers, which never learn, and its last ones; the weights are net's own.
 
@@ -117,14 +143,13 @@ def one_epoch(
     teacher: keras.Model,
     old: np.ndarray,
     new: Rows,
-    again: Rows,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the head learns from in one epoch, shuffled: features and targets.
+    """Return what the head learns from in one epoch: features and targets.
 
     float32 (n, ...), as the trunk gives them, and float32 (n, 11), as `softened_loss` takes them.
     teacher: answers to features of replay rows. old: replay digits, uint8 (n, 28, 28). new:
-    corrections, most of them augmented; again: others, which are left as they are.
+    corrections, most of them augmented.
     """
     seen = training.augment(new[0], rng)
     as_is = rng.random(len(seen)) < AS_IS
@@ -132,14 +157,16 @@ def one_epoch(
     bent = training.augment(old, rng)
     twice = rng.random(len(old)) < BENT
     bent[twice] = training.augment(bent[twice], rng)
-    features = model.run(trunk, np.concatenate([bent, seen, again[0]]))
+    features = model.run(trunk, np.concatenate([bent, seen]))
     taught = softened(model.run(teacher, features[: len(old)]))
-    labels = np.concatenate([new[1], again[1]])
-    wanted = training.one_hot(labels) * (1 - DOUBT) + DOUBT / model.CLASSES
-    temperatures = np.repeat(np.float32([TEMPERATURE, 1]), [len(old), len(labels)])
-    targets = np.column_stack([np.concatenate([taught, wanted]), temperatures])
-    order = rng.permutation(len(features))
-    return features[order], targets[order]
+    taught = np.column_stack([taught, np.full(len(old), TEMPERATURE, np.float32)])
+    return features, np.concatenate([taught, wanted(new[1])])
+
+
+def wanted(labels: np.ndarray) -> np.ndarray:
+    """Return the targets of corrections, float32 (n, 11), of their labels, int (n,)."""
+    answers = training.one_hot(labels) * (1 - DOUBT) + DOUBT / model.CLASSES
+    return np.column_stack([answers, np.ones(len(labels))]).astype(np.float32)
 
 
 def softened(answers: np.ndarray) -> np.ndarray:
@@ -194,7 +221,7 @@ def judge(
     held_out: Rows,
     corrections: Rows,
     doubts: suspicion.Doubts,
-    first: np.ndarray | None,
+    first: keras.Model | None,
     gated: bool = True,
 ) -> Outcome:
     """Return what becomes of the candidate at the step that is to be published, if any.
@@ -202,21 +229,26 @@ def judge(
     Between two networks of one descent lie others that keep more of the old and most of the new
     (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903): the first of `steps_to_try`
     that passes the gate is taken. If none does, the last stands, with the gate's refusals.
-    first: the first network's answers to the held-out rows, None if it was lost. gated: if not,
-    the whole step stands, whatever the gate says of it.
+    first: the network that net descends from, None if it was lost. gated: if not, the whole step
+    stands, whatever the gate says of it.
     """
     (trunk, head), (_, current) = cut(trained), cut(net)
     way = head, current.get_weights(), head.get_weights()
     labels = held_out[1], corrections[1]
     features = [model.run(trunk, rows[0]) for rows in (held_out, corrections)]
     before = [model.run(current, some) for some in features]
+    at_first = None if first is None else before[0]
+    if first not in (None, net):
+        at_first = answers_of(first, trunk, features[0], held_out[0])
     learned, refusals = doubts.none, []
     steps = steps_to_try(way, features[1][learned], labels[1][learned])
     for step in steps if gated else STEPS[:1]:
         interpolate(*way, step)
         after = [model.run(head, some) for some in features]
         answers = [evaluation.Answers(*three) for three in zip(labels, before, after, strict=True)]
-        decision = evaluation.gate(answers[0], first, answers[1].of(learned), doubts.apart[learned])
+        decision = evaluation.gate(
+            answers[0], at_first, answers[1].of(learned), doubts.apart[learned]
+        )
         if decision.allowed:
             break
         refusals.append(decision.reason)
@@ -229,6 +261,14 @@ def judge(
     return Outcome(trained, step, *answers, decision)
 
 
+def answers_of(
+    net: keras.Model, trunk: keras.Model, features: np.ndarray, digits: np.ndarray
+) -> np.ndarray:
+    """Return net's answers, float32 (n, 10), to digits of which the trunk made the features."""
+    head = head_behind(trunk, net)
+    return model.predict(net, digits) if head is None else model.run(head, features)
+
+
 def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
     """Give head the weights that lie this step, 0 to 1, of the way from the old ones to the new."""
     head.set_weights([a + step * (b - a) for a, b in zip(old, new, strict=True)])
@@ -237,17 +277,20 @@ def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
 def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
 
-    Smaller ones forget less. All, where corrections are so few that none can be spared: the whole
-    step makes the network sure of them. way: what `interpolate` takes, but the step. features,
-    labels: of the corrections that were learned.
+    They are tried downwards until one learns too little. All, where corrections are FEW: the whole
+    step makes the network sure of them. way: what `interpolate`
+    takes, but the step. features, labels: of the corrections that were learned.
     """
-    if len(labels) * (1 - ENOUGH) < 1:
+    if len(labels) <= FEW:
         return STEPS
-    hits = []
-    for step in STEPS:
+
+    def hits(step: float) -> int:
         interpolate(*way, step)
-        hits.append(evaluation.right(labels, model.run(way[0], features)).sum())
-    return STEPS[max(place for place, hit in enumerate(hits) if hit >= ENOUGH * hits[0]) :]
+        return int(evaluation.right(labels, model.run(way[0], features)).sum())
+
+    least = ENOUGH * hits(STEPS[0])
+    enough = list(takewhile(lambda step: hits(step) >= least, STEPS))
+    return STEPS[len(enough) - 1 :]
 
 
 def summed_up(refusals: list[str]) -> str:

@@ -149,11 +149,8 @@ def observe(net: keras.Model, digits: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     digits: uint8 (n, 28, 28).
     """
-    keras = _keras()
-    middle = net.layers[-1].input
-    features = run(keras.Model(net.inputs, middle), digits)
-    answers = run(keras.Model(middle, net.outputs[0]), features)
-    return features.reshape(len(digits), -1), answers
+    seen = run(_observed(net), digits)
+    return seen[:, :-CLASSES], seen[:, -CLASSES:]
 
 
 def run(part: keras.Model, rows: np.ndarray) -> np.ndarray:
@@ -185,6 +182,14 @@ def save(net: keras.Model, path: str | Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@lru_cache(maxsize=2)
+def _observed(net: keras.Model) -> keras.Model:
+    """Return net with what its last layer is given put before its answers."""
+    keras = _keras()
+    given = keras.layers.Flatten()(net.layers[-1].input)
+    return keras.Model(net.inputs, keras.layers.Concatenate()([given, net.outputs[0]]))
 
 
 @lru_cache(maxsize=8)

@@ -114,10 +114,7 @@ def fine_tune(root: Path) -> None:
     with open(root / LOG, "wb") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-    with (
-        patch.multiple("digits.learning", **SMALL),
-        patch("multiprocessing.get_context", return_value=FORK),  # for the witness, too
-    ):
+    with patch.multiple("digits.learning", **SMALL):
         sys.exit(finetuning.main(["--root", str(root), "--force", "--without", "gate"]))
 
 
@@ -151,7 +148,7 @@ def kill(run: multiprocessing.Process, after: float) -> bool:
     run.kill()
     run.join()
     with suppress(ProcessLookupError):
-        os.killpg(run.pid, signal.SIGKILL)  # its witness, which holds a copy of its pipe
+        os.killpg(run.pid, signal.SIGKILL)  # the process that tries its network's file
     assert run.exitcode in (0, -signal.SIGKILL), run.exitcode
     return run.exitcode != 0
 

@@ -1,6 +1,6 @@
 """What one fine-tuning learns and forgets, beside naive fine-tuning on the mistakes alone.
 
-    python benchmarks/learning.py [--corrections 20 100 500] [--seeds 3] [--mnist DIR]
+    python benchmarks/learning.py [--corrections 20 100 500] [--seeds 4 5 6] [--mnist DIR]
     python benchmarks/learning.py --successive 20    one run after another, 20 corrections each
     python benchmarks/learning.py --many 10000       a store of so many corrections
 
@@ -46,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--corrections", type=int, nargs="*", default=[20, 100])
     parser.add_argument("--flips", type=int, nargs="*", default=[10, 30, 100], metavar="PERCENT")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="a draw for each")
     parser.add_argument("--mnist", type=Path, metavar="DIR")
     parser.add_argument("--successive", type=int, metavar="RUNS")
     parser.add_argument("--many", type=int, metavar="CORRECTIONS")
@@ -61,7 +61,7 @@ def main():
     report("shipped network", shipped, shipped, None, measures)
     if options.successive:
         return learn_successively(shipped, options.successive, measures)
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for n in options.corrections:
             compare(shipped, misread(shipped, n, seed), measures)
         for percent in options.flips:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import count, takewhile
+from functools import lru_cache, partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,15 +21,14 @@ from digits import evaluation, model, suspicion, training
 if TYPE_CHECKING:
     import keras
 
-EPOCHS = 3
+RATES = (1.5e-3, 7.5e-4, 1.5e-4)  # of learning, in the epochs of a round: it falls on a cosine
+ROUNDS = 3  # at most: a strange hand takes one, digits that resemble others take more
 BATCH = 64  # rows a step: a few hundred rows still make enough steps
-LEARNING_RATE = 1.5e-3  # from 1e-3 to 3e-3 as much is learned for as much that is lost
 LEARNED_LAYERS = 3  # the last ones with weights; those before see strokes, and cost most time
 REPLAY_ROWS = 1_200  # an epoch: enough to hold old digits, few enough for seconds
 MIN_REPLAY = 3  # replay rows for each correction: more turns for them when corrections are many
 UNSURE = 0.7  # of the replay rows are those that the network is least sure of, others at random
 MIN_CORRECTIONS = 80  # rows an epoch: a few corrections are repeated to as many
-FEW = 33  # corrections, of which none is to be spared: they take an epoch more, and the whole step
 AGAIN = 3  # more turns in the next epoch for a correction that is still read wrongly
 AS_IS = 0.4  # of a correction's turns it is not augmented: that very picture will be asked again
 BENT = 0.7  # of the replay rows are augmented twice: where digits are hard, old answers give way
@@ -37,7 +36,7 @@ TEMPERATURE = 3.0  # of replay rows: at 1 a sure answer says nothing of how near
 DOUBT = 0.1  # of a correction's target, spread over all digits: no push beyond "learned"
 SMALLEST = 1e-9  # probability: its logarithm is still finite
 STEPS = tuple(step / 20 for step in range(20, 3, -1))  # of the way to the trained weights
-ENOUGH = 0.97  # of the corrections that the whole step learns: the rest cost most of the old
+ENOUGH = 0.97  # of the corrections are learned: the rest cost most of the old digits
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
 Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
@@ -64,8 +63,8 @@ def fine_tune(
 ) -> keras.Model:
     """Return a candidate trained on the corrections and replay rows; net stays as it is.
 
-    first: the network that net descends from. old: digits that `replay_rows` has
-    chosen, uint8 (n, 28, 28). seed: fixes all that is random.
+    first: the network that net descends from. old: digits that `replay_rows` has chosen, uint8
+    (n, 28, 28). seed: fixes all that is random.
 
     Guards against forgetting: replay rows in every batch (Robins 1995,
     https://doi.org/10.1080/09540099550039318); the first network as their teacher (distillation,
@@ -83,31 +82,59 @@ def fine_tune(
     teacher = head_behind(trunk, first) or cut(net)[1]
     for layer in head.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    rng = np.random.default_rng(seed)
     new = repeated(corrections)
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
-    epochs = EPOCHS + (len(corrections[0]) <= FEW)
-    steps = epochs * -(-(len(old) + len(new[0])) // BATCH)
-    done = count(1)
-    tell = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: progress(
-            "Training", 0.45 + 0.3 * min(next(done) / steps, 1)
-        )
-    )
-    head.compile(training.optimizer(LEARNING_RATE, steps), loss=softened_loss)
-    head.optimizer.build(head.trainable_variables)  # within the first step it is traced twice
-    own = model.run(trunk, corrections[0]), wanted(corrections[1])
-    again = np.zeros(0, int)  # the first epoch is every correction's alike
-    for _ in range(epochs):
-        written = one_epoch(trunk, teacher, old, new, rng)
-        order = rng.permutation(len(written[0]) + len(again))
-        rows = [np.concatenate([a, b[again]])[order] for a, b in zip(written, own, strict=True)]
-        head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
-        missed = ~evaluation.right(corrections[1], model.run(head, own[0]))
-        again = np.repeat(np.flatnonzero(missed), AGAIN)
+    features, labels = model.run(trunk, corrections[0]), corrections[1]
+    write = partial(one_epoch, trunk, teacher, old, new)
+    learn_in_rounds(head, write, (features, labels), np.random.default_rng(seed), progress)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
+
+
+def learn_in_rounds(
+    head: keras.Model,
+    write: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]],
+    corrections: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    """Train head in place until it reads nearly all corrections rightly, or ROUNDS are over.
+
+    In a round the rate falls; the next begins anew (Loshchilov & Hutter 2017,
+    https://arxiv.org/abs/1608.03983). write: returns what `one_epoch` does. corrections: their
+    features, float32 (n, ...), as they are, and their labels, int (n,).
+    """
+    import keras
+
+    features, labels = corrections
+    own = features, wanted(labels)
+    adam = keras.optimizers.AdamW(weight_decay=training.WEIGHT_DECAY)
+    head.compile(adam, loss=softened_loss)
+    adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
+    again = np.zeros(0, int)  # the first epoch is every correction's alike
+    for epoch in range(ROUNDS * len(RATES)):
+        adam.learning_rate = RATES[epoch % len(RATES)]
+        written = write(rng)
+        order = rng.permutation(len(written[0]) + len(again))
+        rows = [np.concatenate([a, b[again]])[order] for a, b in zip(written, own, strict=True)]
+        tell = told(progress, epoch, -(-len(order) // BATCH))
+        head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
+        missed = ~evaluation.right(labels, model.run(head, features))
+        again = np.repeat(np.flatnonzero(missed), AGAIN)
+        if (epoch + 1) % len(RATES) == 0 and 1 - missed.mean() >= ENOUGH:
+            break
+
+
+def told(progress: Progress, epoch: int, batches: int) -> keras.callbacks.Callback:
+    """Return what tells after each batch how far the lesson is; any round may be the last."""
+    import keras
+
+    def tell(batch: int, logs: dict) -> None:
+        rounds = (epoch + (batch + 1) / batches) / len(RATES)
+        progress("Training", 0.75 - 0.3 * 0.5**rounds)
+
+    return keras.callbacks.LambdaCallback(on_train_batch_end=tell)
 
 
 def head_behind(trunk: keras.Model, net: keras.Model) -> keras.Model | None:
@@ -277,11 +304,11 @@ def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
 def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
 
-    They are tried downwards until one learns too little. All, where corrections are FEW: the whole
-    step makes the network sure of them. way: what `interpolate`
+    They are tried downwards until one learns too little. All, where corrections are so few that
+    none can be spared: the whole step makes the network sure of them. way: what `interpolate`
     takes, but the step. features, labels: of the corrections that were learned.
     """
-    if len(labels) <= FEW:
+    if len(labels) * (1 - ENOUGH) < 1:
         return STEPS
 
     def hits(step: float) -> int:

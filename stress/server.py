@@ -2,7 +2,7 @@
 
     python stress/server.py [--swaps 50] [--visitors 20] [--judged 10]
 
-A real server, and a real browser (Chromium) in which every visitor has a window and cookies of
+A real server, and a real browser (Chromium) in which every visitor has a tab and so a session of
 their own. First model.h5 is replaced again and again, and after each swap two visitors at once have
 20 pictures read each. Then the visitors come, all at once; one of them starts a fine-tuning, and
 meanwhile each judges their pictures, every other one as wrong. Prints the slope of the server's
@@ -37,15 +37,16 @@ from tests.served import LAUNCH, Server, serve
 from tests.styles import on_paper
 
 MAX_GROWTH = 8.0  # MB over the last half of the swaps, by the slope of a line through them
-MAX_ANSWER = 10.0  # s that any visitor waits, with 20 of them and a fine-tuning on two cores
+MAX_ANSWER = 10.0  # s that any visitor waits, with 20, their browser and a run on two cores
 EACH = 20  # pictures read at once, the most the page takes
 AT_ONCE = 2  # visitors after each swap
-SMALL = {"width": 800, "height": 600}  # px of a window
+SMALL = {"width": 800, "height": 600}  # px of a tab
 WAIT = 120_000  # ms for anything on a page
-LOOK = 0.1  # s between looks for what is to come
-STILL = 0.3  # s before each click: what moves under the pointer is not hit
+LOOK = 0.2  # s between looks for what is to come; twenty who look cost time of their own
+THINK = 3.0  # s before each click: a person looks first
 CORRECTIONS = 3  # stored before the fine-tuning, so that it has something to learn
-# Nothing moves: all windows are painted by the processors that serve them.
+ONE_PROCESS = "--process-per-site"  # tabs that share one read the page's scripts once
+# Nothing moves: all tabs are painted by the processors that serve them.
 PLAIN = """
 document.addEventListener("DOMContentLoaded", () => {
     const style = document.createElement("style");
@@ -57,13 +58,12 @@ HEADS = re.compile("^(I read|Not sure)")
 
 
 @asynccontextmanager
-async def windows(browser, address: str, n: int):
-    """Lend n pages in windows of their own; an error in any ends in an assertion."""
+async def tabs(browser, address: str, n: int):
+    """Lend n pages in tabs of their own; an error in any ends in an assertion."""
     errors: list[str] = []
-    contexts = [await browser.new_context(viewport=SMALL) for _ in range(n)]
-    for context in contexts:
-        await context.add_init_script(PLAIN)
-    pages = [await context.new_page() for context in contexts]
+    context = await browser.new_context(viewport=SMALL)
+    await context.add_init_script(PLAIN)
+    pages = [await context.new_page() for _ in range(n)]
     for page in pages:
         page.set_default_timeout(WAIT)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -71,8 +71,7 @@ async def windows(browser, address: str, n: int):
     yield pages
     for page in pages:
         assert not await page.get_by_test_id("stException").count()
-    for context in contexts:
-        await context.close()
+    await context.close()
     assert not errors, errors
 
 
@@ -89,7 +88,7 @@ async def ask(page: Page, digits: np.ndarray) -> list[int]:
 
 
 async def see(what: Locator) -> None:
-    """Return once it is seen; Playwright's own wait looks at every frame, in all windows."""
+    """Return once it is seen; Playwright's own wait looks at every frame, in all tabs."""
     async with asyncio.timeout(WAIT / 1000):
         while not await what.is_visible():
             await asyncio.sleep(LOOK)
@@ -125,7 +124,7 @@ async def grow(browser, server: Server, rows: tuple, root: Path, swaps: int) -> 
     shipped = (root / versions.MODEL).read_bytes()
     networks = cycle([(1, moved(shipped)), (0, shipped)])
     used = []
-    async with windows(browser, server.address, AT_ONCE) as pages:
+    async with tabs(browser, server.address, AT_ONCE) as pages:
         for swap in range(swaps):
             shift, network = next(networks)
             files.write(root / versions.MODEL, network)
@@ -172,7 +171,7 @@ async def crowd(browser, server: Server, root: Path, digits: np.ndarray, visitor
     """
     before = len(feedback.load(root)[0])
     parts = np.split(digits, visitors)
-    async with windows(browser, server.address, visitors) as pages:
+    async with tabs(browser, server.address, visitors) as pages:
         await asyncio.gather(*map(ask, pages, parts))
         await pages[0].get_by_role("button", name="Run Fine-tuning").click()
         while not status.is_running(root):
@@ -199,7 +198,7 @@ async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool
 
     async def click(what: Locator, effect: Locator) -> None:
         await see(page.locator("[data-test-script-state=notRunning]"))
-        await asyncio.sleep(STILL)
+        await asyncio.sleep(THINK)
         began = time.perf_counter()
         await what.click()
         await see(effect)
@@ -230,7 +229,8 @@ async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> 
 async def opened(root: Path, log: Path):
     """Lend a browser and a server for the root, which tells the log of no error."""
     async with async_playwright() as player:
-        browser = await player.chromium.launch(**LAUNCH)
+        arguments = [*LAUNCH["args"], ONE_PROCESS]
+        browser = await player.chromium.launch(**LAUNCH | {"args": arguments})
         # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
         with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=5) as server:
             yield browser, server

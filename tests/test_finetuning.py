@@ -44,7 +44,8 @@ def learned(tmp_path_factory, shipped):
 @pytest.fixture
 def brief(monkeypatch):
     """Lets runs learn little, for tests of what is done with it."""
-    monkeypatch.setattr(learning, "EPOCHS", 1)
+    monkeypatch.setattr(learning, "RATES", learning.RATES[:1])
+    monkeypatch.setattr(learning, "ROUNDS", 1)
     monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
 
 

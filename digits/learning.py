@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RATES = (1.5e-3, 7.5e-4, 1.5e-4)  # of learning, in the epochs of a round: it falls on a cosine
 ROUNDS = 3  # at most: a strange hand takes one, digits that resemble others take more
+ROUNDS_OF_FEW = 2  # at least, where no correction can be spared: of each the network becomes sure
 BATCH = 64  # rows a step: a few hundred rows still make enough steps
 LEARNED_LAYERS = 3  # the last ones with weights; those before see strokes, and cost most time
 REPLAY_ROWS = 1_200  # an epoch: enough to hold old digits, few enough for seconds
@@ -99,7 +100,7 @@ def learn_in_rounds(
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    """Train head in place until it reads nearly all corrections rightly, or ROUNDS are over.
+    """Train head in place until it reads nearly all corrections rightly, but ROUNDS at most.
 
     In a round the rate falls; the next begins anew (Loshchilov & Hutter 2017,
     https://arxiv.org/abs/1608.03983). write: returns what `one_epoch` does. corrections: their
@@ -112,6 +113,7 @@ def learn_in_rounds(
     adam = keras.optimizers.AdamW(weight_decay=training.WEIGHT_DECAY)
     head.compile(adam, loss=softened_loss)
     adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
+    least = ROUNDS_OF_FEW if are_few(labels) else 1
     again = np.zeros(0, int)  # the first epoch is every correction's alike
     for epoch in range(ROUNDS * len(RATES)):
         adam.learning_rate = RATES[epoch % len(RATES)]
@@ -122,8 +124,14 @@ def learn_in_rounds(
         head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
         missed = ~evaluation.right(labels, model.run(head, features))
         again = np.repeat(np.flatnonzero(missed), AGAIN)
-        if (epoch + 1) % len(RATES) == 0 and 1 - missed.mean() >= ENOUGH:
+        rounds, unfinished = divmod(epoch + 1, len(RATES))
+        if not unfinished and rounds >= least and 1 - missed.mean() >= ENOUGH:
             break
+
+
+def are_few(labels: np.ndarray) -> bool:
+    """Return whether corrections of these labels are so few that ENOUGH of them are all."""
+    return len(labels) * (1 - ENOUGH) < 1
 
 
 def told(progress: Progress, epoch: int, batches: int) -> keras.callbacks.Callback:
@@ -304,11 +312,11 @@ def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
 def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
 
-    They are tried downwards until one learns too little. All, where corrections are so few that
-    none can be spared: the whole step makes the network sure of them. way: what `interpolate`
+    They are tried downwards until one learns too little. All, where corrections are few: the whole
+    step makes the network sure of them. way: what `interpolate`
     takes, but the step. features, labels: of the corrections that were learned.
     """
-    if len(labels) * (1 - ENOUGH) < 1:
+    if are_few(labels):
         return STEPS
 
     def hits(step: float) -> int:

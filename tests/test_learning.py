@@ -180,13 +180,17 @@ def test_fine_tune_corrections_still_misread_come_more_often(shipped, replay, ha
     assert lengths[1:] == [more] * (len(lengths) - 1)
 
 
-def test_fine_tune_corrections_all_read_rightly_take_one_round(shipped, replay, few, monkeypatch):
+@pytest.mark.parametrize(("n", "rounds"), [(5, learning.ROUNDS_OF_FEW), (80, 1)])
+def test_fine_tune_corrections_read_rightly_take_the_fewest_rounds(
+    n, rounds, shipped, replay, few, monkeypatch
+):
     monkeypatch.setattr(learning, "RATES", (0.0, 0.0))
+    some = few[0][:n], few[1][:n]
     shares = []
     learning.fine_tune(
-        shipped, shipped, few, replay[0][:20], 0, lambda phase, share: shares.append(share)
+        shipped, shipped, some, replay[0][:20], 0, lambda phase, share: shares.append(share)
     )
-    assert max(shares) == pytest.approx(0.6)
+    assert shares[-1] == pytest.approx(0.75 - 0.3 * 0.5**rounds)
 
 
 def test_repeated_few_corrections_fill_an_epoch_many_stand_once(few):
@@ -285,7 +289,7 @@ def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
 
 
 def test_steps_to_try_of_few_corrections_begin_with_the_whole(hard):
-    assert len(hard[1]) * (1 - learning.ENOUGH) < 1
+    assert learning.are_few(hard[1])
     assert learning.steps_to_try((), np.zeros((12, 7, 7, 96)), hard[1]) == learning.STEPS
 
 

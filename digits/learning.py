@@ -35,9 +35,10 @@ AS_IS = 0.4  # of a correction's turns it is not augmented: that very picture wi
 BENT = 0.7  # of the replay rows are augmented twice: where digits are hard, old answers give way
 TEMPERATURE = 3.0  # of replay rows: at 1 a sure answer says nothing of how near the others come
 DOUBT = 0.1  # of a correction's target, spread over all digits: no push beyond "learned"
+DOUBT_OF_FEW = 0.03  # where none can be spared: room for an answer of which the page is sure
 SMALLEST = 1e-9  # probability: its logarithm is still finite
 STEPS = tuple(step / 20 for step in range(20, 3, -1))  # of the way to the trained weights
-ENOUGH = 0.97  # of the corrections are learned: the rest cost most of the old digits
+ENOUGH = 0.97  # of the corrections read wrongly are learned: the rest cost most of the old digits
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
 Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
@@ -83,11 +84,13 @@ def fine_tune(
     teacher = head_behind(trunk, first) or cut(net)[1]
     for layer in head.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    new = repeated(corrections)
+    features = model.run(trunk, corrections[0])
+    few = are_few((~evaluation.right(corrections[1], model.run(head, features))).sum())
+    targets = wanted(corrections[1], DOUBT_OF_FEW if few else DOUBT)
+    new = repeated((corrections[0], targets))
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
-    features, labels = model.run(trunk, corrections[0]), corrections[1]
     write = partial(one_epoch, trunk, teacher, old, new)
-    learn_in_rounds(head, write, (features, labels), np.random.default_rng(seed), progress)
+    learn_in_rounds(head, write, (features, targets), np.random.default_rng(seed), progress)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
@@ -104,34 +107,37 @@ def learn_in_rounds(
 
     In a round the rate falls; the next begins anew (Loshchilov & Hutter 2017,
     https://arxiv.org/abs/1608.03983). write: returns what `one_epoch` does. corrections: their
-    features, float32 (n, ...), as they are, and their labels, int (n,).
+    features, float32 (n, ...), as they are, and their targets, float32 (n, 11).
     """
     import keras
 
-    features, labels = corrections
-    own = features, wanted(labels)
+    features, targets = corrections
+    labels = targets[:, : model.CLASSES].argmax(axis=1)
     adam = keras.optimizers.AdamW(weight_decay=training.WEIGHT_DECAY)
     head.compile(adam, loss=softened_loss)
     adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
-    least = ROUNDS_OF_FEW if are_few(labels) else 1
+    wrong = (~evaluation.right(labels, model.run(head, features))).sum()
+    least = ROUNDS_OF_FEW if are_few(wrong) else 1
     again = np.zeros(0, int)  # the first epoch is every correction's alike
     for epoch in range(ROUNDS * len(RATES)):
         adam.learning_rate = RATES[epoch % len(RATES)]
         written = write(rng)
         order = rng.permutation(len(written[0]) + len(again))
-        rows = [np.concatenate([a, b[again]])[order] for a, b in zip(written, own, strict=True)]
+        rows = [
+            np.concatenate([a, b[again]])[order] for a, b in zip(written, corrections, strict=True)
+        ]
         tell = told(progress, epoch, -(-len(order) // BATCH))
         head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
         missed = ~evaluation.right(labels, model.run(head, features))
         again = np.repeat(np.flatnonzero(missed), AGAIN)
         rounds, unfinished = divmod(epoch + 1, len(RATES))
-        if not unfinished and rounds >= least and 1 - missed.mean() >= ENOUGH:
+        if not unfinished and rounds >= least and missed.sum() <= (1 - ENOUGH) * wrong:
             break
 
 
-def are_few(labels: np.ndarray) -> bool:
-    """Return whether corrections of these labels are so few that ENOUGH of them are all."""
-    return len(labels) * (1 - ENOUGH) < 1
+def are_few(wrong: int) -> bool:
+    """Return whether so many corrections that are read wrongly are so few that ENOUGH are all."""
+    return wrong * (1 - ENOUGH) < 1
 
 
 def told(progress: Progress, epoch: int, batches: int) -> keras.callbacks.Callback:
@@ -177,14 +183,14 @@ def one_epoch(
     trunk: keras.Model,
     teacher: keras.Model,
     old: np.ndarray,
-    new: Rows,
+    new: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the head learns from in one epoch: features and targets.
 
     float32 (n, ...), as the trunk gives them, and float32 (n, 11), as `softened_loss` takes them.
     teacher: answers to features of replay rows. old: replay digits, uint8 (n, 28, 28). new:
-    corrections, most of them augmented.
+    corrections, most of them to be augmented, and their targets.
     """
     seen = training.augment(new[0], rng)
     as_is = rng.random(len(seen)) < AS_IS
@@ -195,12 +201,12 @@ def one_epoch(
     features = model.run(trunk, np.concatenate([bent, seen]))
     taught = softened(model.run(teacher, features[: len(old)]))
     taught = np.column_stack([taught, np.full(len(old), TEMPERATURE, np.float32)])
-    return features, np.concatenate([taught, wanted(new[1])])
+    return features, np.concatenate([taught, new[1]])
 
 
-def wanted(labels: np.ndarray) -> np.ndarray:
+def wanted(labels: np.ndarray, doubt: float) -> np.ndarray:
     """Return the targets of corrections, float32 (n, 11), of their labels, int (n,)."""
-    answers = training.one_hot(labels) * (1 - DOUBT) + DOUBT / model.CLASSES
+    answers = training.one_hot(labels) * (1 - doubt) + doubt / model.CLASSES
     return np.column_stack([answers, np.ones(len(labels))]).astype(np.float32)
 
 
@@ -224,8 +230,8 @@ def softened_loss(targets, answers):
     return -losses * temperatures[:, 0] ** 2
 
 
-def repeated(corrections: Rows) -> Rows:
-    """Return the corrections, a few of them as many times as make MIN_CORRECTIONS rows."""
+def repeated(corrections: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Return the corrections' parts, a few of them as many times as make MIN_CORRECTIONS rows."""
     times = max(1, round(MIN_CORRECTIONS / len(corrections[0])))
     return tuple(np.repeat(part, times, axis=0) for part in corrections)
 
@@ -312,18 +318,19 @@ def interpolate(head: keras.Model, old: list, new: list, step: float) -> None:
 def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Return STEPS from the smallest that learns nearly all that the whole one does, downwards.
 
-    They are tried downwards until one learns too little. All, where corrections are few: the whole
-    step makes the network sure of them. way: what `interpolate`
+    They are tried downwards until one learns too little. All, where so few were read wrongly that
+    none can be spared: the whole step makes the network sure of them. way: what `interpolate`
     takes, but the step. features, labels: of the corrections that were learned.
     """
-    if are_few(labels):
-        return STEPS
 
     def hits(step: float) -> int:
         interpolate(*way, step)
         return int(evaluation.right(labels, model.run(way[0], features)).sum())
 
-    least = ENOUGH * hits(STEPS[0])
+    before = hits(0.0)
+    if are_few(len(labels) - before):
+        return STEPS
+    least = before + ENOUGH * (hits(STEPS[0]) - before)
     enough = list(takewhile(lambda step: hits(step) >= least, STEPS))
     return STEPS[len(enough) - 1 :]
 

@@ -1,6 +1,6 @@
 """A fuzzer sends the reader what reaches new code in it: nothing but `ImageError` may come out.
 
-    python stress/fuzz.py [--seconds 60] [--seed 0]
+    python stress/fuzz.py [--seconds 30] [--seed 0]
 
 atheris (https://github.com/google/atheris) watches which lines of our code and of Pillow's Python
 are reached, not the decoders in C, and starts from one whole picture of each form. Prints how many
@@ -26,7 +26,7 @@ CHILD = "--fuzz"  # libFuzzer ends its process, so it gets one of its own
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:

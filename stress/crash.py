@@ -38,11 +38,8 @@ from digits import evaluation, feedback, files, model, status, versions
 from digits.lesson import SANDBOX
 from tests.roots import PROJECT, add_misread, make_root
 
-SMALL = {
-    "RATES": (1e-3,),
-    "ROUNDS": 1,
-    "REPLAY_ROWS": 20,
-}  # `patch` refuses a name that learning no longer has
+# `patch` refuses a name that learning no longer has.
+SMALL = {"RATES": (1e-3,), "ROUNDS": 1, "REPLAY_ROWS": 20}
 ROWS = 25  # one in so many of train.csv
 CORRECTIONS = 3
 ROOTS = 2

@@ -38,7 +38,9 @@ def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
 def main(path: str) -> None:
     """Answer."""
     digits = np.load(io.BytesIO(sys.stdin.buffer.read()))
-    np.save(sys.stdout.buffer, model.predict(model.load_light(path), digits))
+    told = io.BytesIO()  # NumPy asks files for their position, and a pipe has none
+    np.save(told, model.predict(model.load_light(path), digits))
+    sys.stdout.buffer.write(told.getvalue())
 
 
 if __name__ == "__main__":

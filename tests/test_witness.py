@@ -9,6 +9,7 @@ from tests.roots import PROJECT
 
 
 def test_answers_afresh_are_those_of_the_network_in_the_file(few, shipped, monkeypatch, tmp_path):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # cron sets nothing of the kind
     monkeypatch.chdir(PROJECT.parent)
     path = (PROJECT / versions.MODEL).relative_to(PROJECT.parent)
     answers = answers_afresh(path, few[0])

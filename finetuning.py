@@ -401,7 +401,7 @@ def learn(
     if corrections and not options.force and fingerprint == last_fingerprint(root):
         return Verdict(DONE, "nothing new", "Nothing new to learn since the last run.")
     seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
-    with ThreadPoolExecutor(1) as meanwhile:
+    with ThreadPoolExecutor(1) as meanwhile:  # TensorFlow's import takes longer than all reading
         if corrections:
             meanwhile.submit(model.prepare)
         material = gather(root, corrections, seed, progress)

@@ -85,12 +85,13 @@ def fine_tune(
     for layer in head.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     features = model.run(trunk, corrections[0])
-    few = are_few((~evaluation.right(corrections[1], model.run(head, features))).sum())
-    targets = wanted(corrections[1], DOUBT_OF_FEW if few else DOUBT)
+    wrong = int((~evaluation.right(corrections[1], model.run(head, features))).sum())
+    targets = wanted(corrections[1], DOUBT_OF_FEW if are_few(wrong) else DOUBT)
     new = repeated((corrections[0], targets))
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
     write = partial(one_epoch, trunk, teacher, old, new)
-    learn_in_rounds(head, write, (features, targets), np.random.default_rng(seed), progress)
+    rng = np.random.default_rng(seed)
+    learn_in_rounds(head, write, (features, targets), wrong, rng, progress)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
@@ -100,6 +101,7 @@ def learn_in_rounds(
     head: keras.Model,
     write: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]],
     corrections: tuple[np.ndarray, np.ndarray],
+    wrong: int,
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
@@ -107,7 +109,8 @@ def learn_in_rounds(
 
     In a round the rate falls; the next begins anew (Loshchilov & Hutter 2017,
     https://arxiv.org/abs/1608.03983). write: returns what `one_epoch` does. corrections: their
-    features, float32 (n, ...), as they are, and their targets, float32 (n, 11).
+    features, float32 (n, ...), as they are, and their targets, float32 (n, 11). wrong: how many of
+    them head misreads so far.
     """
     import keras
 
@@ -116,7 +119,6 @@ def learn_in_rounds(
     adam = keras.optimizers.AdamW(weight_decay=training.WEIGHT_DECAY)
     head.compile(adam, loss=softened_loss)
     adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
-    wrong = (~evaluation.right(labels, model.run(head, features))).sum()
     least = ROUNDS_OF_FEW if are_few(wrong) else 1
     again = np.zeros(0, int)  # the first epoch is every correction's alike
     for epoch in range(ROUNDS * len(RATES)):
@@ -205,7 +207,10 @@ def one_epoch(
 
 
 def wanted(labels: np.ndarray, doubt: float) -> np.ndarray:
-    """Return the targets of corrections, float32 (n, 11), of their labels, int (n,)."""
+    """Return the targets of corrections, float32 (n, 11), of their labels, int (n,).
+
+    doubt: the share, 0 to 1, that is spread over all digits.
+    """
     answers = training.one_hot(labels) * (1 - doubt) + doubt / model.CLASSES
     return np.column_stack([answers, np.ones(len(labels))]).astype(np.float32)
 

@@ -95,7 +95,9 @@ def _fault(table: pd.DataFrame) -> str | None:
     if not isinstance(table.index, pd.RangeIndex):
         # pandas takes the first cell of longer rows for their name: labels would become pixels.
         return f"has rows of more cells than the {len(COLUMNS)} columns its first line names"
-    values = table[COLUMNS].apply(pd.to_numeric, errors="coerce").to_numpy()
+    values = table[COLUMNS].to_numpy()
+    if values.dtype.kind not in "iuf":  # some cell is no number: a quarter of a second to find it
+        values = table[COLUMNS].apply(pd.to_numeric, errors="coerce").to_numpy()
     bad = ~((values >= 0) & (values <= [9] + [255] * PIXELS) & (values % 1 == 0))
     if bad.any():
         row, column = (int(places[0]) for places in np.nonzero(bad))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -89,9 +89,10 @@ def fine_tune(
     targets = wanted(corrections[1], DOUBT_OF_FEW if are_few(wrong) else DOUBT)
     new = repeated((corrections[0], targets))
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
-    write = partial(one_epoch, trunk, teacher, old, new)
+    progress("Augmenting", 0.42)
     rng = np.random.default_rng(seed)
-    learn_in_rounds(head, write, (features, targets), wrong, rng, progress)
+    written = [one_epoch(trunk, teacher, old, new, rng) for _ in RATES]
+    learn_in_rounds(head, written, (features, targets), wrong, rng, progress)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
@@ -99,7 +100,7 @@ def fine_tune(
 
 def learn_in_rounds(
     head: keras.Model,
-    write: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]],
+    written: list[tuple[np.ndarray, np.ndarray]],
     corrections: tuple[np.ndarray, np.ndarray],
     wrong: int,
     rng: np.random.Generator,
@@ -108,9 +109,10 @@ def learn_in_rounds(
     """Train head in place until it reads nearly all corrections rightly, but ROUNDS at most.
 
     In a round the rate falls; the next begins anew (Loshchilov & Hutter 2017,
-    https://arxiv.org/abs/1608.03983). write: returns what `one_epoch` does. corrections: their
-    features, float32 (n, ...), as they are, and their targets, float32 (n, 11). wrong: how many of
-    them head misreads so far.
+    https://arxiv.org/abs/1608.03983), with the same rows: writing others took as long as learning
+    them, and forgot as much. written: what `one_epoch` returns, for each epoch of a round.
+    corrections: their features, float32 (n, ...), as they are, and their targets, float32 (n, 11).
+    wrong: how many of them head misreads so far.
     """
     import keras
 
@@ -120,37 +122,39 @@ def learn_in_rounds(
     head.compile(adam, loss=softened_loss)
     adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
     least = ROUNDS_OF_FEW if are_few(wrong) else 1
-    again = np.zeros(0, int)  # the first epoch is every correction's alike
+    missed = np.zeros(len(labels), bool)  # the first epoch is every correction's alike
     for epoch in range(ROUNDS * len(RATES)):
         adam.learning_rate = RATES[epoch % len(RATES)]
-        written = write(rng)
-        order = rng.permutation(len(written[0]) + len(again))
-        rows = [
-            np.concatenate([a, b[again]])[order] for a, b in zip(written, corrections, strict=True)
-        ]
-        tell = told(progress, epoch, -(-len(order) // BATCH))
-        head.fit(*rows, batch_size=BATCH, shuffle=False, callbacks=[tell], verbose=0)
+        fresh = written[epoch % len(RATES)]
+        n = len(fresh[0])
+        turns = np.r_[:n, n + np.repeat(np.flatnonzero(missed), AGAIN)]
+        rows = [np.concatenate(two) for two in zip(fresh, corrections, strict=True)]
+        batches = in_batches(rng.permutation(turns))
+        for done, batch in enumerate(batches, start=1):
+            head.train_on_batch(*(part[batch] for part in rows))
+            tell_share(progress, (epoch + done / len(batches)) / len(RATES))
         missed = ~evaluation.right(labels, model.run(head, features))
-        again = np.repeat(np.flatnonzero(missed), AGAIN)
         rounds, unfinished = divmod(epoch + 1, len(RATES))
         if not unfinished and rounds >= least and missed.sum() <= (1 - ENOUGH) * wrong:
             break
 
 
+def in_batches(turns: np.ndarray) -> np.ndarray:
+    """Return turns, int (n,), as batches, int (batches, BATCH), the last filled up from the first.
+
+    TensorFlow would trace a batch of another size anew, which takes as long as an epoch.
+    """
+    return np.resize(turns, (-(-len(turns) // BATCH), BATCH))
+
+
+def tell_share(progress: Progress, rounds: float) -> None:
+    """Tell how far the lesson is after so many rounds, of which any may be the last."""
+    progress("Training", 0.75 - 0.3 * 0.5**rounds)
+
+
 def are_few(wrong: int) -> bool:
     """Return whether so many corrections that are read wrongly are so few that ENOUGH are all."""
     return wrong * (1 - ENOUGH) < 1
-
-
-def told(progress: Progress, epoch: int, batches: int) -> keras.callbacks.Callback:
-    """Return what tells after each batch how far the lesson is; any round may be the last."""
-    import keras
-
-    def tell(batch: int, logs: dict) -> None:
-        rounds = (epoch + (batch + 1) / batches) / len(RATES)
-        progress("Training", 0.75 - 0.3 * 0.5**rounds)
-
-    return keras.callbacks.LambdaCallback(on_train_batch_end=tell)
 
 
 def head_behind(trunk: keras.Model, net: keras.Model) -> keras.Model | None:

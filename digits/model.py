@@ -163,11 +163,11 @@ def run(part: keras.Model, rows: np.ndarray) -> np.ndarray:
 
 def _in_batches(answer: Callable, rows: np.ndarray, size: int, shape: tuple) -> np.ndarray:
     """Return the answers to all rows, float32 (n, *shape), asked for `size` at a time."""
-    parts = [np.zeros((0, *shape), np.float32)]
+    answers = np.empty((len(rows), *shape), np.float32)
     for start in range(0, len(rows), size):
         some = rows[start : start + size]
-        parts.append(np.asarray(answer(scale(some) if some.dtype == np.uint8 else some)))
-    return np.concatenate(parts)
+        answers[start : start + size] = answer(scale(some) if some.dtype == np.uint8 else some)
+    return answers
 
 
 def save(net: keras.Model, path: str | Path) -> None:

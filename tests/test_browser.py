@@ -15,6 +15,7 @@ from tests.served import BROWSER, LAUNCH, serve
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
+TABS = 200  # several times around the page: what is still being laid out is met the next time
 
 if not BROWSER and not os.environ.get("CI"):  # on CI its absence is a failure
     pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
@@ -125,9 +126,10 @@ def test_keyboard_alone_reads_an_example_and_judges_it(page):
 
 
 def focus(page, name: str) -> None:
-    """Press Tab until the control with that name has the focus."""
+    """Press Tab until the control with that name, which is on the page, has the focus."""
+    page.get_by_text(name, exact=True).wait_for()  # a page stands still before it has any control
     page.locator("[data-test-script-state=notRunning]").wait_for()
-    for _ in range(60):
+    for _ in range(TABS):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText || ''").strip().endswith(name):
             return

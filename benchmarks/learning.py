@@ -15,7 +15,6 @@ Each run is the real `finetuning.py` on a fresh root, a process of its own. Take
 
 import argparse
 import gzip
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,14 @@ GOALS = (
     "MNIST: 0.05 points lost on average, never 0.10 (0.15 in 20 runs); 100 corrections in 20 s, "
     "10,000 stored in 90 s; flips: 80 % held back, 10 % of the true ones."
 )
+# Between this process and the run: a child's peak begins with the memory of the process it left.
+WATCH = """
+import resource, subprocess, sys, time
+began = time.monotonic()
+subprocess.run(sys.argv[1:])
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+print(f"{time.monotonic() - began:.1f} s, {peak:,} MB at most in one process")
+"""
 ROW = "{:<34} {:>9} {:>11} {:>9} {:>9} {:>9} {:>8} {:>8}"
 
 
@@ -51,9 +58,9 @@ def main():
     parser.add_argument("--successive", type=int, metavar="RUNS")
     parser.add_argument("--many", type=int, metavar="CORRECTIONS")
     options = parser.parse_args()
-    shipped = model.load(ROOT / versions.MODEL)
     if options.many:
-        return learn_many(shipped, options.many)
+        return learn_many(options.many)
+    shipped = model.load(ROOT / versions.MODEL)
     measures = gather(options.mnist)
     print(GOALS)
     names = [*measures, *[""] * (4 - len(measures))]
@@ -138,22 +145,25 @@ def misread_bent(net, n, seed):
     return [row for row in rows if row[1] != row[2]][:n]
 
 
-def learn_many(shipped, n):
+def learn_many(n):
     """Print the time and the peak memory of a run with n stored corrections."""
     pictures = styled_pictures(n)
     with tempfile.TemporaryDirectory() as folder:
         root = make_root(Path(folder))
-        _, seconds = run(root, [(picture, (label + 1) % 10, label) for picture, label in pictures])
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{n:,} stored corrections: {seconds:.1f} s, {peak:,.0f} MB at most in one process")
+        wrong = [(picture, (label + 1) % 10, label) for picture, label in pictures]
+        print(f"{n:,} stored corrections:", flush=True)
+        run(root, wrong, [sys.executable, "-c", WATCH])
 
 
-def run(root, wrong):
-    """Store corrections, run finetuning.py; return the root and the seconds of the run."""
+def run(root, wrong, watch=()):
+    """Store corrections, run finetuning.py; return the root and the seconds of the run.
+
+    watch: the beginning of a command that runs the rest of it.
+    """
     for picture, guess, label in wrong:
         feedback.add(root, picture, int(guess), int(label))
     began = time.monotonic()
-    subprocess.run([sys.executable, ROOT / "finetuning.py", "--root", root], check=False)
+    subprocess.run([*watch, sys.executable, ROOT / "finetuning.py", "--root", root], check=False)
     return root, time.monotonic() - began
 
 

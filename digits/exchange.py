@@ -12,7 +12,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,10 @@ SKIPPED = "skipped.txt"  # in the zip if something was: what, and why
 MAX_EXPORT = 200 * 2**20  # bytes of pictures; a download is built and kept in memory
 MAX_IMPORT = 500 * 2**20  # bytes unpacked in all: what a bomb may make this machine do
 MAX_TABLE = 20 * 2**20  # bytes; a full store's table has 3 MB
+BOUND = (  # said when rows were left
+    "The rest was left, since a visit without a password may store no more: start the page with "
+    "DIGITS_PASSWORD set, and import the zip again."
+)
 NAMED = 3  # skipped rows that the sentence on an import names
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA may ask for gigabytes of memory
 # What zipfile raises for damaged, encrypted and cut archives, beyond its own error.
@@ -47,27 +51,55 @@ def export(root: str | Path) -> bytes:
         raise StoreError(f"The store cannot be read ({error}): mend it and try again.") from error
 
 
-def import_zip(root: str | Path, file: BinaryIO) -> str:
-    """Store what an exported zip holds and is not here yet; return a sentence on what was done.
+@dataclass
+class Imported:
+    """What an import did, as a sentence too: rows stored, here already, skipped, and why.
 
-    file: a binary file object. Pictures count as the same by what they show. Raises StoreError
-    when it is no such zip, or the store cannot take more; what was imported by then stays.
+    is_cut: whether more were in the zip than could be stored at most.
+    """
+
+    stored: int = 0
+    present: int = 0
+    skipped: list[str] = field(default_factory=list)
+    is_cut: bool = False
+
+    def __str__(self) -> str:
+        skipped = len(self.skipped)
+        said = (
+            f"Imported {self.stored} corrections; {self.present} were here already; "
+            f"{skipped} skipped"
+        )
+        if skipped:
+            more = f" and {skipped - NAMED} more" if skipped > NAMED else ""
+            said += f" ({'; '.join(self.skipped[:NAMED])}{more})"
+        return f"{said}." + (f" {BOUND}" if self.is_cut else "")
+
+
+def import_zip(root: str | Path, file: BinaryIO, most: int | None = None) -> Imported:
+    """Store what an exported zip holds and is not here yet; return what was done.
+
+    file: a binary file object. most: rows to store, None for all. Pictures count as the same by
+    what they show. Raises StoreError when it is no such zip, or the store cannot take more; what
+    was imported by then stays.
     """
     root = Path(root)
     known = _contents_of_foreign_names(root)
-    stored, present, skipped = 0, 0, []
+    done = Imported()
     for line, found in _unpack(file):
         if isinstance(found, ValueError):
-            skipped.append(f"line {line}: {found}")
+            done.skipped.append(f"line {line}: {found}")
             continue
+        if done.stored == most:
+            done.is_cut = True
+            break
         picture, correction = found
         try:
             new = corrections.image_name(picture) not in known
             new = new and feedback.adopt(root, picture, correction)
         except StoreError as error:
-            raise StoreError(f"{_sentence(stored, present, skipped)} Then: {error}") from error
-        stored, present = stored + new, present + (not new)
-    return _sentence(stored, present, skipped)
+            raise StoreError(f"{done} Then: {error}") from error
+        done.stored, done.present = done.stored + new, done.present + (not new)
+    return done
 
 
 def _pack(root: Path) -> bytes:
@@ -192,12 +224,3 @@ def _contents_of_foreign_names(root: Path) -> set[str]:
         except (images.ImageError, OSError):
             continue  # a picture that cannot be read is no picture's twin
     return names
-
-
-def _sentence(stored: int, present: int, skipped: list[str]) -> str:
-    """Return what an import did."""
-    said = f"Imported {stored} corrections; {present} were here already; {len(skipped)} skipped"
-    if not skipped:
-        return f"{said}."
-    more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-    return f"{said} ({'; '.join(skipped[:NAMED])}{more})."

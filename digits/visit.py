@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digits import feedback, images, judgements, model
+from digits import exchange, feedback, images, judgements, model
 from digits.corrections import Correction
 from digits.guesses import Guess
 
@@ -42,7 +42,8 @@ class Visit:
     """What is remembered of a visit, each under the key of its picture.
 
     problems: sentences that wait to be shown, each under the name of its place on the page.
-    stored: how many corrections this visit has stored, those taken back too, whose pictures stay.
+    stored: how many corrections this visit has stored, from a zip or taken back too: their pictures
+    stay.
     """
 
     root: Path
@@ -99,6 +100,18 @@ class Visit:
         times = f", by now {kept.answers} times" if kept.answers > 1 else ""
         thanks = f"Stored: guessed {kept.predicted}, is {kept.actual}{times}. "
         self._count(guess, Said(NO, actual, thanks + "The next fine-tuning learns it.", kept))
+
+    def bring(self, archive: BinaryIO, trusted: bool) -> str:
+        """Import a zip of corrections; return a sentence on what was done.
+
+        trusted: whether the visitor gave a password; a stranger may store MAX_STORED in all. Raises
+        StoreError as `exchange.import_zip` does.
+        """
+        if trusted:
+            return str(exchange.import_zip(self.root, archive))
+        done = exchange.import_zip(self.root, archive, MAX_STORED - self.stored)
+        self.stored += done.stored
+        return str(done)
 
     def undo(self, guess: Guess) -> None:
         """Take back what was said of a guess."""

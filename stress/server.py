@@ -2,12 +2,12 @@
 
     python stress/server.py [--swaps 50] [--visitors 20] [--judged 10]
 
-A real server, and a real browser (Chromium) in which every visitor has a tab and so a session of
-their own. First model.h5 is replaced again and again, and after each swap two visitors at once have
-20 pictures read each. Then the visitors come, all at once; one of them starts a fine-tuning, and
-meanwhile each judges their pictures, every other one as wrong. Prints the slope of the server's
-memory over the swaps and how long the visitors waited for an answer. An error on a page or in the
-server, a lost row, or a figure beyond its bound ends in an assertion.
+A real server, and visitors with sessions of their own. First model.h5 is replaced again and again,
+and after each swap two visitors at once have 20 pictures read each. Then the visitors come, all at
+once; one of them starts a fine-tuning, and meanwhile each judges their pictures, every other one as
+wrong. Prints the slope of the server's memory over the swaps and how long the visitors waited for
+an answer. An error on a page or in the server, a lost row, or a figure beyond its bound ends in an
+assertion.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import re
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -27,86 +28,36 @@ import h5py
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.async_api import Locator, Page, async_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from digits import evaluation, feedback, files, model, status, versions
+from stress import session
 from tests.roots import add_misread, make_root
-from tests.served import LAUNCH, Server, serve
+from tests.served import Server, serve
 from tests.styles import on_paper
 
 MAX_GROWTH = 8.0  # MB over the last half of the swaps, by the slope of a line through them
-MAX_ANSWER = 10.0  # s that any visitor waits, with 20, their browser and a run on two cores
+MAX_ANSWER = 10.0  # s that any visitor waits, with 20 of them and a run on two cores
 EACH = 20  # pictures read at once, the most the page takes
 AT_ONCE = 2  # visitors after each swap
-SMALL = {"width": 800, "height": 600}  # px of a tab
-WAIT = 120_000  # ms for anything on a page
-LOOK = 0.2  # s between looks for what is to come; twenty who look cost time of their own
 THINK = 3.0  # s before each click: a person looks first
 CORRECTIONS = 3  # stored before the fine-tuning, so that it has something to learn
-ONE_PROCESS = "--process-per-site"  # tabs that share one read the page's scripts once
-# Nothing moves: all tabs are painted by the processors that serve them.
-PLAIN = """
-document.addEventListener("DOMContentLoaded", () => {
-    const style = document.createElement("style");
-    style.textContent = "* { animation: none !important; transition: none !important }";
-    document.head.append(style);
-});
-"""
-HEADS = re.compile("^(I read|Not sure)")
+HEADS = re.compile("I read|Not sure")
+THANKS = re.compile("Thank you|Stored:")
 
 
-@asynccontextmanager
-async def tabs(browser, address: str, n: int):
-    """Lend n pages in tabs of their own; an error in any ends in an assertion."""
-    errors: list[str] = []
-    context = await browser.new_context(viewport=SMALL)
-    await context.add_init_script(PLAIN)
-    pages = [await context.new_page() for _ in range(n)]
-    for page in pages:
-        page.set_default_timeout(WAIT)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-    await asyncio.gather(*(page.goto(address) for page in pages))
-    yield pages
-    for page in pages:
-        assert not await page.get_by_test_id("stException").count()
-    await context.close()
-    assert not errors, errors
+async def ask(visitor: session.Session, digits: np.ndarray) -> list[int]:
+    """Have digits, uint8 (n, 28, 28), read; return the guesses in their order."""
+    await visitor.upload({f"{i}.png": png(digit) for i, digit in enumerate(digits)})
+    found = await visitor.until(lambda: len(guesses(visitor)) == len(digits) and guesses(visitor))
+    return found
 
 
-async def ask(page: Page, digits: np.ndarray) -> list[int]:
-    """Have digits, uint8 (n, 28, 28), read; return the guesses, in the order of the page."""
-    uploads = [
-        {"name": f"{i}.png", "mimeType": "image/png", "buffer": png(digit)}
-        for i, digit in enumerate(digits)
-    ]
-    chooser = page.get_by_test_id("stFileUploaderDropzoneInput").first
-    await chooser.set_input_files(uploads)
-    await see(heads(page).nth(len(digits) - 1))
-    return [guess(words) for words in await heads(page).all_inner_texts()]
-
-
-async def see(what: Locator) -> None:
-    """Return once it is seen; Playwright's own wait looks at every frame, in all tabs."""
-    async with asyncio.timeout(WAIT / 1000):
-        while not await what.is_visible():
-            await asyncio.sleep(LOOK)
-
-
-def heads(page: Page) -> Locator:
-    """Return the answers on a page."""
-    return page.locator("h2, h3").filter(has_text=HEADS)  # by role it would cost ten times as much
-
-
-def option(page: Page, name: str) -> Locator:
-    """Return the first choice with that name among those on offer."""
-    return page.locator("[role=radio]").filter(has_text=re.compile(f"^{name}$")).first
-
-
-def guess(words: str) -> int:
-    """Return the digit that an answer names first."""
-    return int(re.search(r"\d", words)[0])
+def guesses(visitor: session.Session) -> list[int]:
+    """Return the digits that the answers on the page name first."""
+    heads = [one.body for one in visitor.all("heading") if HEADS.match(one.body)]
+    return [int(re.search(r"\d", words)[0]) for words in heads]
 
 
 def png(digit: np.ndarray) -> bytes:
@@ -119,32 +70,29 @@ def png(digit: np.ndarray) -> bytes:
 # --- Memory ---
 
 
-async def grow(browser, server: Server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
+async def grow(server: Server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
     """Return the server's memory, MB (swaps,), after the visits that follow each swap."""
     shipped = (root / versions.MODEL).read_bytes()
     networks = cycle([(1, moved(shipped)), (0, shipped)])
     used = []
-    async with tabs(browser, server.address, AT_ONCE) as pages:
-        for swap in range(swaps):
-            shift, network = next(networks)
-            files.write(root / versions.MODEL, network)
-            chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
-            parts = np.split(chosen, AT_ONCE)
-            visits = [
-                visit(page, server.address, rows[0][some], rows[1][some] + shift)
-                for page, some in zip(pages, parts, strict=True)
-            ]
-            await asyncio.gather(*visits)
-            used.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    for swap in range(swaps):
+        shift, network = next(networks)
+        files.write(root / versions.MODEL, network)
+        chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
+        visits = [
+            visit(server.address, rows[0][some], rows[1][some] + shift)
+            for some in np.split(chosen, AT_ONCE)
+        ]
+        await asyncio.gather(*visits)
+        used.append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
     return np.array(used)
 
 
-async def visit(page: Page, address: str, digits: np.ndarray, expected: np.ndarray) -> None:
-    """Come anew and have digits read, by the network that is expected to answer."""
-    await page.goto(address)
-    guesses = await ask(page, digits)
-    in_columns = np.concatenate([expected[::2], expected[1::2]])  # as the page shows them
-    assert np.mean(guesses == in_columns % 10) > 0.8, "another network answered"
+async def visit(address: str, digits: np.ndarray, expected: np.ndarray) -> None:
+    """Come and have digits read, by the network that is expected to answer."""
+    async with session.opened(address) as visitor:
+        right = await ask(visitor, digits) == expected % 10
+    assert right.mean() > 0.8, "another network answered"
 
 
 def moved(content: bytes) -> bytes:
@@ -164,19 +112,22 @@ def move_on(name: str, part: h5py.Dataset | h5py.Group) -> None:
 # --- Many at once ---
 
 
-async def crowd(browser, server: Server, root: Path, digits: np.ndarray, visitors: int) -> list:
+async def crowd(server: Server, root: Path, digits: np.ndarray, visitors: int) -> list:
     """Return what `judge` does, of all visitors together, who judge while a run learns.
 
     digits: uint8 (n, 28, 28), those of all visitors, in equal parts.
     """
     before = len(feedback.load(root)[0])
     parts = np.split(digits, visitors)
-    async with tabs(browser, server.address, visitors) as pages:
-        await asyncio.gather(*map(ask, pages, parts))
-        await pages[0].get_by_role("button", name="Run Fine-tuning").click()
+    async with AsyncExitStack() as stack:
+        all_ = [
+            await stack.enter_async_context(session.opened(server.address)) for _ in range(visitors)
+        ]
+        await asyncio.gather(*map(ask, all_, parts))
+        await all_[0].click("Run Fine-tuning")
         while not status.is_running(root):
             await asyncio.sleep(0.1)
-        told = await asyncio.gather(*(judge(page, len(parts[0]), root) for page in pages))
+        told = await asyncio.gather(*(judge(one, len(parts[0]), root) for one in all_))
         while status.is_running(root):
             await asyncio.sleep(0.1)
     ended = status.read(root)
@@ -187,31 +138,38 @@ async def crowd(browser, server: Server, root: Path, digits: np.ndarray, visitor
     return [wait for waits in told for wait in waits]
 
 
-async def judge(page: Page, pictures: int, root: Path) -> list[tuple[float, bool]]:
+async def judge(visitor: session.Session, pictures: int, root: Path) -> list[tuple[float, bool]]:
     """Judge a visitor's pictures, every other one as wrong; return the waits.
 
     Each is the seconds from a click until its effect is seen, and whether a run was at work.
     """
     waits = []
-    thanks = page.get_by_test_id("stAlert").filter(has_text=re.compile("Thank you|Stored:"))
-    store = page.locator("button").filter(has_text="Store the correction")
 
-    async def click(what: Locator, effect: Locator) -> None:
-        await see(page.locator("[data-test-script-state=notRunning]"))
+    async def act(click, effect: Callable) -> None:
         await asyncio.sleep(THINK)
         began = time.perf_counter()
-        await what.click()
-        await see(effect)
+        await click
+        await visitor.until(effect)
         waits.append((time.perf_counter() - began, status.is_running(root)))
+
+    def asked() -> bool:
+        return any(one.label == "Which digit is it?" for one in visitor.all("button_group"))
+
+    def ready() -> bool:
+        store = [one for one in visitor.all("button") if one.label == "Store the correction"]
+        return bool(store) and not store[0].disabled
+
+    def thanked(times: int) -> Callable:
+        return lambda: sum(bool(THANKS.search(x.body)) for x in visitor.all("alert")) == times
 
     for i in range(pictures):
         if i % 2:
-            await click(option(page, "Yes"), thanks.nth(i))
+            await act(visitor.choose("Was it right?", "Yes"), thanked(i + 1))
             continue
-        await click(option(page, "No"), store)
-        words = await heads(page).nth(i).inner_text()
-        await click(option(page, str((guess(words) + 1) % 10)), store)
-        await click(store, thanks.nth(i))
+        await act(visitor.choose("Was it right?", "No"), asked)
+        actual = str((guesses(visitor)[i] + 1) % 10)
+        await act(visitor.choose("Which digit is it?", actual), ready)
+        await act(visitor.click("Store the correction"), thanked(i + 1))
     return waits
 
 
@@ -219,22 +177,18 @@ async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> 
     """Let the swaps pass, then the crowd; print their figures."""
     digits, _ = rows = evaluation.read_rows(root / evaluation.TRAIN)
     some = digits[np.linspace(0, len(digits) - 1, visitors * judged).astype(int)]
-    async with opened(root, log) as (browser, server):
-        tell_growth(await grow(browser, server, rows, root, swaps))
+    with served(root, log) as server:
+        tell_growth(await grow(server, rows, root, swaps))
         add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
-        tell_waits(await crowd(browser, server, root, some, visitors))
+        tell_waits(await crowd(server, root, some, visitors))
 
 
-@asynccontextmanager
-async def opened(root: Path, log: Path):
-    """Lend a browser and a server for the root, which tells the log of no error."""
-    async with async_playwright() as player:
-        arguments = [*LAUNCH["args"], ONE_PROCESS]
-        browser = await player.chromium.launch(**LAUNCH | {"args": arguments})
-        # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
-        with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=5) as server:
-            yield browser, server
-        await browser.close()
+@contextmanager
+def served(root: Path, log: Path) -> Iterator[Server]:
+    """Lend a server for the root, which tells the log of no error."""
+    # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
+    with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=5) as server:
+        yield server
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

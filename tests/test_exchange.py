@@ -65,14 +65,13 @@ def png(seed=0):
 def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(server, other):
     feedback.confirm(server, feedback.load(server)[0][0])
     archive = exchange.export(server)
-    assert exchange.import_zip(other, io.BytesIO(archive)) == (
+    assert str(exchange.import_zip(other, io.BytesIO(archive))) == (
         "Imported 6 corrections; 0 were here already; 0 skipped."
     )
     assert feedback.load(other) == feedback.load(server)
     for root in (server, other):
-        assert exchange.import_zip(root, io.BytesIO(archive)).startswith(
-            "Imported 0 corrections; 6"
-        )
+        again = exchange.import_zip(root, io.BytesIO(archive))
+        assert (again.stored, again.present) == (0, 6)
     assert feedback.load(other) == feedback.load(server)
 
 
@@ -92,7 +91,7 @@ def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digit
 
 
 def test_export_empty_store_can_be_imported(server, other):
-    assert exchange.import_zip(server, io.BytesIO(exchange.export(other))).startswith("Imported 0")
+    assert exchange.import_zip(server, io.BytesIO(exchange.export(other))) == exchange.Imported()
 
 
 def test_export_names_what_it_leaves_out(server):
@@ -117,7 +116,7 @@ def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(s
     old = other / corrections.FOLDER / "incorrect_image_0.png"
     old.write_bytes((server / shown.image).read_bytes())
     (other / corrections.TABLE).write_text(f"{HEADER}1,7,{old}\n")
-    said = exchange.import_zip(other, io.BytesIO(exchange.export(server)))
+    said = str(exchange.import_zip(other, io.BytesIO(exchange.export(server))))
     assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
     assert len(feedback.load(other)[0]) == 6
 
@@ -125,7 +124,7 @@ def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(s
 def test_import_zip_removed_here_stays_removed(server):
     archive = exchange.export(server)
     feedback.remove(server, feedback.load(server)[0][0])
-    assert "6 were here already" in exchange.import_zip(server, io.BytesIO(archive))
+    assert exchange.import_zip(server, io.BytesIO(archive)).present == 6
     assert len(feedback.load(server)[0]) == 5
 
 
@@ -159,7 +158,7 @@ def test_import_zip_text_of_the_zip_is_never_kept(other):
     ],
 )
 def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, other):
-    said = exchange.import_zip(other, one_row(name, data, row))
+    said = str(exchange.import_zip(other, one_row(name, data, row)))
     assert said.startswith("Imported 0 corrections; 0 were here already; 1 skipped (line 2: ")
     assert fault in said
     assert feedback.load(other) == ([], [])
@@ -167,8 +166,8 @@ def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, ot
 
 def test_import_zip_picture_outside_the_zip_is_not_read(server, other):
     path = server / feedback.load(server)[0][0].image
-    said = exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
-    assert "its image is not in the zip" in said
+    done = exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
+    assert "its image is not in the zip" in done.skipped[0]
 
 
 def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
@@ -176,7 +175,7 @@ def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
     names = [f"{i}.png" for i in range(5)]
     table = HEADER + "".join(f"1,7,{name}\n" for name in names)
     members = {name.replace(".", "__"): png(i) for i, name in enumerate(names)}
-    said = exchange.import_zip(other, zipped(incorrect_predictions__csv=table, **members))
+    said = str(exchange.import_zip(other, zipped(incorrect_predictions__csv=table, **members)))
     assert said.startswith("Imported 1 corrections; 0 were here already; 4 skipped")
     assert "and 1 more" in said
 
@@ -218,3 +217,13 @@ def test_import_zip_into_a_full_store_says_what_was_imported(server, other, monk
     with pytest.raises(feedback.StoreError, match=r"Imported 2 corrections.* The store is full"):
         exchange.import_zip(other, io.BytesIO(exchange.export(server)))
     assert len(feedback.load(other)[0]) == 2
+
+
+def test_import_zip_of_more_than_allowed_stores_so_many_and_says_what_to_do(server, other):
+    archive = exchange.export(server)
+    for total in (4, 6):  # what is here already does not count
+        done = exchange.import_zip(other, io.BytesIO(archive), most=4)
+        assert len(feedback.load(other)[0]) == total
+    assert not done.is_cut
+    done = exchange.import_zip(other, io.BytesIO(archive), most=0)
+    assert "DIGITS_PASSWORD" in str(done)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 
-import pytest
-
+from digits import model, versions
 from stress import pictures, server, store
-from tests.roots import PROJECT, make_root
-from tests.served import BROWSER
+from tests.roots import PROJECT, add_misread, make_root
 from tests.uploads import upload
 
 
@@ -39,14 +36,17 @@ def test_fuzz_ends_well_or_says_that_there_is_no_fuzzer():
     assert "Not fuzzed" in done.stdout or " runs in " in done.stdout
 
 
-@pytest.mark.skipif(
-    not BROWSER and not os.environ.get("CI"), reason="needs Chromium: apt-get install chromium"
-)
-def test_server_each_swapped_network_answers_in_a_real_browser(tmp_path, rows):
+def test_server_each_swapped_network_answers(tmp_path, rows):
     root = make_root(tmp_path / "root")
+    with server.served(root, tmp_path / "said.txt") as lent:
+        assert (asyncio.run(server.grow(lent, rows, root, swaps=2)) > 0).tolist() == [True, True]
 
-    async def grow():
-        async with server.opened(root, tmp_path / "said.txt") as lent:
-            return await server.grow(*lent, rows, root, swaps=2)
 
-    assert (asyncio.run(grow()) > 0).tolist() == [True, True]
+def test_server_visitors_who_judge_during_a_run_lose_nothing(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(server, "THINK", 0.1)
+    root = make_root(tmp_path / "root")
+    add_misread(root, model.load_light(root / versions.MODEL), 1)
+    with server.served(root, tmp_path / "said.txt") as lent:
+        waits = asyncio.run(server.crowd(lent, root, rows[0][:6], visitors=3))
+    assert len(waits) == 3 * (3 + 1)  # a wrong guess takes three clicks, a right one one
+    assert any(running for _, running in waits)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import feedback, judgements, versions, visit
+from digits import exchange, feedback, judgements, versions, visit
 from digits.visit import Given, Visit
 from tests.styles import on_paper
 
@@ -108,3 +108,18 @@ def test_correct_with_a_store_that_refuses_keeps_the_sentence(one, given, shippe
     one.correct(guess, (guess.label + 1) % 10)
     assert one.problems == {guess.key: "The store is full."}
     assert not one.said
+
+
+@pytest.mark.parametrize(("trusted", "stored"), [(False, 2), (True, 3)])
+def test_bring_without_a_password_stores_no_more_than_a_visit_may(
+    one, tmp_path, monkeypatch, trusted, stored
+):
+    monkeypatch.setattr(visit, "MAX_STORED", 2)
+    other = tmp_path / "other"
+    other.mkdir()
+    for i in range(3):
+        feedback.add(other, Image.new("L", (9, 9), i), i, 9)
+    archive = io.BytesIO(exchange.export(other))
+    assert one.bring(archive, trusted).startswith(f"Imported {stored} corrections")
+    one.bring(archive, trusted)
+    assert len(feedback.load(tmp_path)[0]) == stored

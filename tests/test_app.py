@@ -12,7 +12,18 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, judgements, lesson, model, runs, schedule, status, versions
+from digits import (
+    exchange,
+    feedback,
+    images,
+    judgements,
+    lesson,
+    model,
+    runs,
+    schedule,
+    status,
+    versions,
+)
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -284,6 +295,18 @@ def test_corrections_are_shown_relabelled_removed_and_restored(page, root, shipp
     assert len(feedback.load(root)[0]) == 1
     group(page, "State").set_value("removed").run()
     button(page, "Restore").click().run()
+    assert len(feedback.load(root)[0]) == 2
+
+
+def test_corrections_exported_elsewhere_are_imported(page, root, shipped, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    add_misread(make_root(other), shipped, 2)
+    open_part(page, "Corrections")
+    page.file_uploader[1].set_value(("corrections.zip", exchange.export(other), "application/zip"))
+    page.run()
+    button(page, "Import it").click().run()
+    assert not page.exception
+    assert "Imported 2 corrections" in said(page)
     assert len(feedback.load(root)[0]) == 2
 
 

@@ -9,6 +9,7 @@ float32 (n, 10).
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from digits import model
+
+log = logging.getLogger("digits")
 
 
 def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
@@ -32,7 +35,10 @@ def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
         cwd=Path(__file__).resolve().parents[1],
         check=False,
     )
-    return None if done.returncode else np.load(io.BytesIO(done.stdout))
+    if done.returncode:
+        log.info("Its trial ended with %d: %s", done.returncode, done.stderr.decode().strip())
+        return None
+    return np.load(io.BytesIO(done.stdout))
 
 
 def main(path: str) -> None:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import model, versions
-from digits.witness import answers_afresh
+from digits import model, versions, witness
 from tests.roots import PROJECT
 
 
@@ -12,14 +11,19 @@ def test_answers_afresh_are_those_of_the_network_in_the_file(few, shipped, monke
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # cron sets nothing of the kind
     monkeypatch.chdir(PROJECT.parent)
     path = (PROJECT / versions.MODEL).relative_to(PROJECT.parent)
-    answers = answers_afresh(path, few[0])
+    answers = witness.answers_afresh(path, few[0])
     assert answers.dtype == np.float32
     assert np.allclose(answers, model.predict(shipped, few[0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no network"])
-def test_answers_afresh_file_that_does_not_load_gives_none(content, few, tmp_path):
+def test_answers_afresh_file_that_does_not_load_gives_none_and_the_log_says_why(
+    content, few, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(witness.log, "propagate", True)
+    caplog.set_level("INFO", witness.log.name)
     path = tmp_path / versions.MODEL
     if content is not None:
         path.write_bytes(content)
-    assert answers_afresh(path, few[0]) is None
+    assert witness.answers_afresh(path, few[0]) is None
+    assert str(path) in caplog.text

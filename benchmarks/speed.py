@@ -12,13 +12,10 @@ import argparse
 import io
 import logging
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import Mock
@@ -34,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 import finetuning  # noqa: E402
 from digits import corrections, evaluation, feedback, images, model, versions  # noqa: E402
 from tests.roots import add_misread, make_root, styled_pictures  # noqa: E402
+from tests.served import APP, LAUNCH, serve  # noqa: E402
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 WAIT = 120  # s for anything on the page
 VISITS, PICTURES = 10, 10  # visitors one after the other, and the pictures each of them gives
 STORES = 100, 1_000, 10_000  # corrections stored
@@ -126,21 +123,21 @@ def page():
         script = Path(folder) / "plain.py"
         script.write_text(PLAIN_PAGE.format(path=str(ROOT / versions.MODEL)))
         pictures = save_pictures(Path(folder), VISITS * PICTURES)
-        ours = [start_and_answer(chromium, ROOT / "app.py", root, pictures[i]) for i in range(4)]
+        ours = [start_and_answer(chromium, APP, root, pictures[i]) for i in range(4)]
         theirs = [start_and_answer(chromium, script, root, pictures[i]) for i in range(2)]
         # The first start reads every library from the disk; it warms the machine for both.
         started, answered = zip(*ours[1:], strict=True)
         plain_started, plain_answered = zip(*theirs, strict=True)
         report("streamlit run to page usable", started, 2.0, plain_started)
         report("page usable to first answer", answered, 2.0, plain_answered)
-        with serve(ROOT / "app.py", root) as (address, process):
+        with serve(root, said=subprocess.DEVNULL) as (address, process):
             report_memory(chromium, address, process, pictures)
 
 
 def start_and_answer(chromium, script, root, picture):
     """Return the seconds from the command to a usable page, and from there to an answer."""
     began = time.perf_counter()
-    with serve(script, root) as (address, _):
+    with serve(root, script, subprocess.DEVNULL) as (address, _):
         tab = open_page(chromium, address)
         usable = time.perf_counter()
         ask(tab, [picture])
@@ -166,7 +163,7 @@ def learning():
         root = make_root(Path(folder) / "root")
         add_misread(root, model.load_light(ROOT / versions.MODEL), 20)
         pictures = save_pictures(Path(folder), 10)
-        with serve(ROOT / "app.py", root) as (address, _):
+        with serve(root, said=subprocess.DEVNULL) as (address, _):
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
             idle = [answer_anew(tab, address, one) for one in pictures]
@@ -214,42 +211,9 @@ def ask(tab, pictures):
 def browser():
     """Lend a browser."""
     with sync_playwright() as player:
-        chromium = player.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        chromium = player.chromium.launch(**LAUNCH)
         yield chromium
         chromium.close()
-
-
-@contextmanager
-def serve(script, root):
-    """Lend the address of a Streamlit server of its own, and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
-    process = subprocess.Popen(
-        [*command, f"--server.port={port}", "--server.address=127.0.0.1"],
-        cwd=ROOT,
-        env=os.environ | {"DIGITS_HOME": str(root)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(f"{address}/_stcore/health")
-        yield address, process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(address):
-    """Return once the address answers; raise TimeoutError if it never does."""
-    for _ in range(WAIT * 50):
-        try:
-            return urllib.request.urlopen(address).close()
-        except OSError:
-            time.sleep(0.02)
-    raise TimeoutError(f"{address} does not answer")
 
 
 def save_pictures(folder, n):

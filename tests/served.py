@@ -33,10 +33,13 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve(root: Path, script: Path = APP, said: IO | None = None, **options) -> Iterator[Server]:
+def serve(
+    root: Path, script: Path = APP, said: IO | int | None = None, **options
+) -> Iterator[Server]:
     """Lend a Streamlit server of the script for the root.
 
-    said: the file for all that it prints. options: further ones of Streamlit's `server` section.
+    said: where all goes that it prints, as subprocess takes it. options: further ones of
+    Streamlit's `server` section.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -123,6 +123,7 @@ class Session:
         return lambda: next(filter(fits, self.all(kind)), None)
 
     def _put(self, url: str, name: str, content: bytes) -> None:
+        """Send a file to the place that the server gave it."""
         done = requests.put(
             self._address + url,
             files={name: (name, content)},

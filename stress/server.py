@@ -50,8 +50,7 @@ THANKS = re.compile("Thank you|Stored:")
 async def ask(visitor: session.Session, digits: np.ndarray) -> list[int]:
     """Have digits, uint8 (n, 28, 28), read; return the guesses in their order."""
     await visitor.upload({f"{i}.png": png(digit) for i, digit in enumerate(digits)})
-    found = await visitor.until(lambda: len(guesses(visitor)) == len(digits) and guesses(visitor))
-    return found
+    return await visitor.until(lambda: len(found := guesses(visitor)) == len(digits) and found)
 
 
 def guesses(visitor: session.Session) -> list[int]:

@@ -161,11 +161,15 @@ class Session:
             self._urls = list(message.file_urls_response.file_urls)
 
     def _begin(self, of_fragment: bool) -> None:
-        """Begin a run: a fragment's leaves all else on the page as it is."""
-        self._arriving = dict(self._elements) if of_fragment else {}
-        if not of_fragment:
-            for fragment in list(self._repeated):
-                self._stop(fragment)
+        """Begin a run: a fragment's adds to what has arrived, another's begins an empty page.
+
+        The server may keep the end of a whole run to itself when a fragment's follows at once.
+        """
+        if of_fragment:
+            return
+        self._arriving = {}
+        for fragment in list(self._repeated):
+            self._stop(fragment)
 
     def _stop(self, fragment: str) -> None:
         """Let a fragment run by itself no longer."""

@@ -90,7 +90,7 @@ def show_page() -> None:
     with words:
         st.title("Which digit is it?", anchor=False)
         st.write("Give it a handwritten digit. Tell it when it is wrong: the network learns.")
-    banner.image(str(CODE / "num.png"), width="stretch", alt="Ten handwritten digits, 0 to 9")
+    banner.image(num(), width="stretch", alt="Ten handwritten digits, 0 to 9")
     loop, stored, changes, classroom = st.tabs(
         ["Read and learn", "Corrections", "Versions", "Lesson"], on_change="rerun", key="part"
     )
@@ -110,6 +110,13 @@ def show_page() -> None:
         with classroom:
             show_lesson()
     network()  # says at once when model.h5 cannot serve
+
+
+@st.cache_data
+def num() -> bytes:
+    """Return the picture at the head of the page, as wide as a fine screen shows it."""
+    with Image.open(CODE / "num.png") as picture:
+        return charts.shrunk(picture, WIDTH)
 
 
 def button(label: str, place: str, action: Callable, *arguments, **look) -> None:
@@ -256,12 +263,20 @@ def show_cards(given: list[Given], found: list[Guess | str]) -> None:
 
 
 def show_pictures(guess: Guess, side: int) -> None:
-    """Show the picture beside what the network sees of it, sharp on a phone's fine screen too."""
+    """Show the picture beside what the network sees of it."""
     with st.container(horizontal=True):
-        given = charts.squared(guess.picture, 2 * side)
-        st.image(given, "Your picture", width=side, alt=f"Your picture, {guess.name}")
-        seen = charts.enlarged(guess.digit, 2 * side)
-        st.image(seen, "The network sees", width=side, alt="Its digit, white on black, 28 × 28")
+        show_sharp(guess.picture_shown, side, f"Your picture, {guess.name}", "Your picture")
+        seen = "Its digit, white on black, 28 × 28"
+        show_sharp(guess.digit_shown, side, seen, "The network sees")
+
+
+def show_sharp(picture: bytes, side: int, alt: str, caption: str | None = None) -> None:
+    """Show a picture with `side` px of the page, and all its own px, for screens that have more.
+
+    Given its width, st.image would shrink it to that many px, and do so in every run.
+    """
+    with st.container(width=side):
+        st.image(picture, caption, width="stretch", alt=alt)
 
 
 def offer_answers(read_ones: list[Guess]) -> None:
@@ -409,13 +424,14 @@ def show_strip(items: list, picture_of: Callable, caption_of: Callable) -> None:
     """Show the first of some items side by side, small: as the two functions return them."""
     with st.container(horizontal=True, gap="small"):
         for item in items[:STRIP]:  # a store may hold thousands: only these are drawn
-            st.image(picture_of(item), caption_of(item), width=STRIP_SIDE, alt=caption_of(item))
+            caption = caption_of(item)
+            show_sharp(picture_of(item), STRIP_SIDE, caption, caption)
     if len(items) > STRIP:
         st.caption(f"and {len(items) - STRIP} more")
 
 
 @st.cache_data(max_entries=500)
-def thumbnail(path: Path) -> Image.Image:
+def thumbnail(path: Path) -> bytes:
     """Return a stored picture as a small square."""
     with Image.open(path) as picture:
         return charts.squared(picture, 2 * THUMB_SIDE)
@@ -511,7 +527,7 @@ def show_receipt() -> None:
         flips = receipt["flipped"]
         fixed = sum(flip["fixed"] for flip in flips)
         st.write(f"Of digits it has never seen it fixed {fixed} and broke {len(flips) - fixed}.")
-        show_strip(flips, lambda flip: charts.flipped(flip, STRIP_SIDE), before_and_after)
+        show_strip(flips, lambda flip: charts.flipped(flip, 2 * STRIP_SIDE), before_and_after)
 
 
 def before_and_after(line: dict) -> str:
@@ -558,7 +574,7 @@ def show_correction(one: Correction, state: str, doubt: str) -> None:
     """Show one correction, why it was held back if it was, and what may be done about it."""
     path, place = ROOT / one.image, f"{one.image}-{one.actual}"
     alt = f"A {one.actual}, read as {one.predicted}"
-    st.image(thumbnail(path), width=THUMB_SIDE, alt=alt)
+    show_sharp(thumbnail(path), THUMB_SIDE, alt)
     st.markdown(f"**{one.actual}**, read as {one.predicted}")
     times = f", given {one.answers} times" if one.answers > 1 else ""
     st.caption(f":material/{ICONS[state]}: {state}{times}")
@@ -734,7 +750,11 @@ def show_uncentred() -> None:
     st.write(readings.in_words)
     pages, labels, plain = readings.pages, readings.labels, readings.plain
     wrong = np.flatnonzero(plain != labels).tolist()
-    show_strip(wrong, lambda i: pages[i], lambda i: f"✗ {labels[i]} → {plain[i]}")
+    show_strip(
+        wrong,
+        lambda i: charts.squared(Image.fromarray(pages[i]), 2 * STRIP_SIDE),
+        lambda i: f"✗ {labels[i]} → {plain[i]}",
+    )
 
 
 @st.cache_data(max_entries=1, show_spinner="Reading held-out digits both ways")
@@ -766,7 +786,7 @@ def show_experiment(was_running: bool) -> None:
         off = " and ".join(one.without) or "nothing"
         st.info(f"In the sandbox, with {off} switched off: {one.says}")
         st.write(one.in_words)
-        show_strip(one.lost, lambda flip: charts.flipped(flip, STRIP_SIDE), before_and_after)
+        show_strip(one.lost, lambda flip: charts.flipped(flip, 2 * STRIP_SIDE), before_and_after)
 
 
 main()

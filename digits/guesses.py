@@ -6,14 +6,16 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
-from digits import judgements, model, tables, versions
+from digits import charts, judgements, model, tables, versions
 
 # From which probability a word fits; below model.SURE an answer names two digits.
 WORDS = {0.99: "Almost certain", model.SURE: "Quite sure", 0.6: "Unsure", 0.0: "A mere guess"}
+PICTURE_SIDE = 252  # px of the two pictures for the page: it shows them at half of that, or less
 COLUMNS = ["picture", "guess", "confidence", "version", "verdict", "actual"]
 
 
@@ -33,6 +35,16 @@ class Guess:
     probabilities: np.ndarray
     version: versions.Version
     shown: judgements.Shown | None = None
+
+    @cached_property
+    def picture_shown(self) -> bytes:
+        """The picture as a small square: a JPEG file, made once however often it is shown."""
+        return charts.squared(self.picture, PICTURE_SIDE)
+
+    @cached_property
+    def digit_shown(self) -> bytes:
+        """The digit enlarged: a PNG file, made once too."""
+        return charts.enlarged(self.digit, PICTURE_SIDE)
 
     @property
     def label(self) -> int:

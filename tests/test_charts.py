@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +23,10 @@ RUN = {
 }
 
 
+def opened(content):
+    return Image.open(io.BytesIO(content))
+
+
 def test_bars_name_every_digit_with_its_percentage():
     probabilities = np.full(10, 0.01)
     probabilities[7] = 0.91
@@ -33,14 +39,24 @@ def test_bars_name_every_digit_with_its_percentage():
 @pytest.mark.parametrize("size", [(40, 100), (100, 40), (1, 300), (64, 64)])
 @pytest.mark.parametrize("paper", [(250, 240, 200), (10, 60, 20)])
 def test_squared_fills_with_the_pictures_own_paper(size, paper):
-    square = charts.squared(Image.new("RGB", size, paper), 64)
+    square = opened(charts.squared(Image.new("RGB", size, paper), 64))
     assert square.size == (64, 64)
-    assert np.abs(np.array(square, int) - paper).max() <= 1
+    assert np.abs(np.array(square, int) - paper).max() <= 3
 
 
 def test_enlarged_keeps_every_pixel():
     digit = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    assert np.array_equal(charts.enlarged(digit, 84)[::3, ::3], digit)
+    shown = np.array(opened(charts.enlarged(digit, 84)).convert("L"))
+    assert np.array_equal(shown[::3, ::3], digit)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_shrunk_is_as_wide_as_asked_and_keeps_its_shape(mode):
+    assert opened(charts.shrunk(Image.new(mode, (1600, 400)), 800)).size == (800, 200)
+
+
+def test_shrunk_of_a_small_picture_stays_small():
+    assert opened(charts.shrunk(Image.new("RGB", (160, 40)), 800)).size == (160, 40)
 
 
 @pytest.mark.parametrize("chart", [charts.accuracy, charts.learned])

@@ -9,6 +9,7 @@ Everything is kept under one root: DIGITS_HOME, or else the folder of this scrip
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import hmac
 import io
@@ -65,6 +66,7 @@ GALLERY, THUMB_SIDE = 24, 110  # stored corrections at a time, and their px
 WARNINGS = 5  # of the store, shown; `finetuning.py` prints all
 
 MAX_PICTURES = 20  # at once: more is a long page, and each may take 3 MB of memory
+COLLECT = 5  # s between full collections of garbage: each halts all visitors for 0.1 s
 PAUSE = 30  # s from one run to the next from the button: nobody can keep the machine busy
 REFRESH = 1.0  # s between looks at a running fine-tuning
 IDLE_REFRESH = 5.0  # s between looks for one that cron or another visitor starts
@@ -82,6 +84,16 @@ def main() -> None:
             show_page()
         except (model.ModelError, feedback.StoreError, evaluation.DataError) as error:
             st.error(str(error), icon=":material/error:")
+    collect_garbage()
+
+
+@st.cache_resource(ttl=COLLECT, show_spinner=False)
+def collect_garbage() -> None:
+    """Free what visitors who left have left: pictures in cycles, which Python rarely looks for.
+
+    Streamlit would do so after every run of any visitor's; .streamlit/config.toml tells it not to.
+    """
+    gc.collect()
 
 
 def show_page() -> None:

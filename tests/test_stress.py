@@ -42,11 +42,11 @@ def test_server_each_swapped_network_answers(tmp_path, rows):
         assert (asyncio.run(server.grow(lent, rows, root, swaps=2)) > 0).tolist() == [True, True]
 
 
-def test_server_visitors_who_judge_during_a_run_lose_nothing(tmp_path, rows, monkeypatch):
+def test_server_visitors_who_judge_during_a_run_lose_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(server, "THINK", 0.1)
     root = make_root(tmp_path / "root")
-    add_misread(root, model.load_light(root / versions.MODEL), 1)
+    add_misread(root, model.load_light(root / versions.MODEL), 1, seed=1)
     with server.served(root, tmp_path / "said.txt") as lent:
-        waits = asyncio.run(server.crowd(lent, root, rows[0][:6], visitors=3))
+        waits = asyncio.run(server.crowd(lent, root, server.pictures(root, 3, judged=2)))
     assert len(waits) == 3 * (3 + 1)  # a wrong guess takes three clicks, a right one one
     assert any(running for _, running in waits)

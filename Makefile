@@ -1,5 +1,5 @@
-# make run: the page. make test: every test. make stress: up to ten minutes of wear, of which
-# crash.py and server.py do more if called by themselves. Each sets itself up in .venv first.
+# make run: the page. make test: every test. make stress: up to ten minutes of wear.
+# Each sets itself up in .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,10 +21,10 @@ benchmark: .venv/test
 
 stress: .venv/test
 	$(BIN)/python -m pip install --quiet --requirement stress/requirements.txt
-	$(BIN)/python stress/crash.py --moments 60
+	$(BIN)/python stress/crash.py
 	$(BIN)/python stress/fuzz.py
 	$(BIN)/python stress/pictures.py
-	$(BIN)/python stress/server.py --visitors 6 --judged 4
+	$(BIN)/python stress/server.py
 	$(BIN)/python stress/store.py
 
 .venv/run: requirements.txt

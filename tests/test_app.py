@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import sys
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -94,6 +96,14 @@ def test_page_nothing_given_offers_three_ways_examples_and_fine_tuning(page):
     assert [option.content for option in page.button_group[0].proto.options]
     assert len(page.button) == len(list((PROJECT / "examples").glob("*.png"))) + 1
     assert button(page, "Run Fine-tuning")
+
+
+def test_page_drawn_collects_garbage_once(page, monkeypatch):
+    collected = []
+    monkeypatch.setattr(gc, "collect", lambda *generation: collected.append(generation))
+    st.cache_resource.clear()
+    page.run()
+    assert collected == [()]
 
 
 def test_page_digit_is_read(page, rows):

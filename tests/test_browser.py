@@ -136,8 +136,9 @@ def focus(page, name: str) -> None:
     raise AssertionError(f"Tab never reaches {name}")
 
 
-def test_every_picture_and_field_has_a_name(page):
+def test_every_picture_has_a_name_and_two_of_its_px_for_each_of_the_page(page):
     click(page, "button", "Chalk")
     expect(answer(page)).to_have_text("I read 8")
-    nameless = "[...document.querySelectorAll('main img')].filter(one => !one.alt).length"
-    assert page.evaluate(nameless) == 0
+    pictures = "[...document.querySelectorAll('main img')]"
+    assert page.evaluate(f"{pictures}.filter(one => !one.alt).length") == 0
+    assert page.evaluate(f"{pictures}.filter(one => one.naturalWidth < 2 * one.width).length") == 0

@@ -89,13 +89,13 @@ def import_zip(root: str | Path, file: BinaryIO, most: int | None = None) -> Imp
         if isinstance(found, ValueError):
             done.skipped.append(f"line {line}: {found}")
             continue
-        if done.stored == most:
+        picture, correction = found
+        name = corrections.image_name(picture)
+        if done.stored == most and name not in known and not (root / name).exists():
             done.is_cut = True
             break
-        picture, correction = found
         try:
-            new = corrections.image_name(picture) not in known
-            new = new and feedback.adopt(root, picture, correction)
+            new = name not in known and feedback.adopt(root, picture, correction)
         except StoreError as error:
             raise StoreError(f"{done} Then: {error}") from error
         done.stored, done.present = done.stored + new, done.present + (not new)

@@ -265,7 +265,7 @@ def add_next(root, pictures):
 
 def gather(root):
     """Read a run's corrections and rows, as every fine-tuning does first."""
-    finetuning.gather(root, feedback.load(root)[0], 0, Mock(), Mock())
+    finetuning.gather(root, feedback.load(root)[0], 0, Mock())
 
 
 def timed_page(root):

@@ -141,4 +141,5 @@ def test_every_picture_has_a_name_and_two_of_its_px_for_each_of_the_page(page):
     expect(answer(page)).to_have_text("I read 8")
     pictures = "[...document.querySelectorAll('main img')]"
     assert page.evaluate(f"{pictures}.filter(one => !one.alt).length") == 0
+    page.wait_for_function(f"{pictures}.every(one => one.naturalWidth)")  # each has come
     assert page.evaluate(f"{pictures}.filter(one => one.naturalWidth < 2 * one.width).length") == 0

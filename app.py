@@ -444,7 +444,7 @@ def show_strip(items: list, picture_of: Callable, caption_of: Callable) -> None:
 
 @st.cache_data(max_entries=500)
 def thumbnail(path: Path) -> bytes:
-    """Return a stored picture as a small square."""
+    """Return a stored picture as a small square, a JPEG file."""
     with Image.open(path) as picture:
         return charts.squared(picture, 2 * THUMB_SIDE)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BAR = 28  # px, the width of a run's bar
 HEIGHT = 240  # px of a chart over all runs
 RIM = 0.02  # share of a picture's side whose median colour is taken for its paper's
-QUALITY = 90  # of JPEG, 1 to 95: no difference to be seen, a fifth of the bytes of PNG
+QUALITY = 90  # of JPEG, 1 to 95: no difference to be seen, a third of PNG's bytes on real pictures
 ERROR = "background-color: rgba(234, 88, 12, 0.35); font-weight: bold"  # on light and dark alike
 
 

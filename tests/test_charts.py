@@ -41,7 +41,7 @@ def test_bars_name_every_digit_with_its_percentage():
 def test_squared_fills_with_the_pictures_own_paper(size, paper):
     square = opened(charts.squared(Image.new("RGB", size, paper), 64))
     assert square.size == (64, 64)
-    assert np.abs(np.array(square, int) - paper).max() <= 3
+    assert np.abs(np.array(square, int) - paper).max() <= 1
 
 
 def test_enlarged_keeps_every_pixel():

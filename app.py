@@ -28,12 +28,12 @@ from streamlit.errors import StreamlitAPIException
 
 from digits import (
     charts,
-    evaluation,
     exchange,
     feedback,
     guesses,
     judgements,
     lesson,
+    metrics,
     model,
     receipts,
     runs,
@@ -44,6 +44,7 @@ from digits import (
 )
 from digits.corrections import Correction
 from digits.guesses import Guess
+from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
 
 try:
@@ -82,7 +83,7 @@ def main() -> None:
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH):
         try:
             show_page()
-        except (model.ModelError, feedback.StoreError, evaluation.DataError) as error:
+        except (model.ModelError, feedback.StoreError, DataError) as error:
             st.error(str(error), icon=":material/error:")
     collect_garbage()
 
@@ -466,7 +467,7 @@ def show_live_accuracy() -> None:
     tally = judgements.live_accuracy(ROOT)
     digits = tally.right + tally.wrong
     if digits:
-        low, high = evaluation.wilson(tally.right, digits)
+        low, high = metrics.wilson(tally.right, digits)
         st.caption(
             f"Visitors judged {tally.judged} of the last {tally.shown} guesses: of {digits} digits "
             f"{tally.right} were right, {tally.right / digits:.0%} [{low:.0%}, {high:.0%}]."
@@ -697,8 +698,8 @@ def show_confusion() -> None:
 @st.cache_data(max_entries=4, show_spinner=False)
 def confusion(root: Path, sha256: str, _net) -> np.ndarray:
     """Return int (10, 10), true digits by guesses, of the network whose file has this hash."""
-    digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
-    apart = evaluation.held_out(digits)
+    digits, labels = read_rows(root / TRAIN)
+    apart = is_held_out(digits)
     guessed = model.predict(_net, digits[apart]).argmax(axis=1)
     return np.bincount(labels[apart] * 10 + guessed, minlength=100).reshape(10, 10)
 

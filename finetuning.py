@@ -42,11 +42,12 @@ from filelock import FileLock, Timeout
 
 from digits import (
     doctor,
-    evaluation,
+    durable,
     feedback,
-    files,
+    gate,
     images,
     learning,
+    metrics,
     model,
     receipts,
     schedule,
@@ -55,6 +56,7 @@ from digits import (
     versions,
 )
 from digits.lesson import SANDBOX, SWITCHES
+from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.witness import answers_afresh
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ DONE, FAILED, REFUSED, LOCKED, BAD_DATA = 0, 1, 3, 4, 5
 
 UNUSABLE = (
     model.ModelError,
-    evaluation.DataError,
+    DataError,
     feedback.StoreError,
     versions.VersionError,
     schedule.ScheduleError,
@@ -436,8 +438,8 @@ def gather(
     Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
     that names them.
     """
-    digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
-    apart = evaluation.held_out(digits)
+    digits, labels = read_rows(root / TRAIN)
+    apart = is_held_out(digits)
     forbidden = {digit.tobytes() for digit in digits[apart]}
     chosen, read_digits, warnings = [], [], []
     for i, correction in enumerate(draw(root, corrections, seed)):
@@ -448,9 +450,7 @@ def gather(
             warnings.append(f"{correction.image} skipped: {error}")
             continue
         if digit.tobytes() in forbidden:
-            warnings.append(
-                f"{correction.image} skipped: {evaluation.TRAIN} holds it out from all training."
-            )
+            warnings.append(f"{correction.image} skipped: {TRAIN} holds it out from all training.")
             continue
         read_digits.append(digit)
         chosen.append(correction)
@@ -539,7 +539,7 @@ def conclude(
         if decision.allowed:
             model.save(outcome.candidate, path)
             answers = answers_afresh(path, material.rows[0])
-            decision = evaluation.answers_alike(outcome.corrections.after, answers) or decision
+            decision = gate.answers_alike(outcome.corrections.after, answers) or decision
         flips = material.held_out[0][outcome.held_out.fixed | outcome.held_out.broken]
         number = len(versions.history(root)) + 1
         answers = outcome.corrections, outcome.held_out
@@ -562,17 +562,17 @@ def describe(outcome: learning.Outcome, doubts: suspicion.Doubts) -> dict:
     held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
     n = len(held_out.labels)
     hits = {
-        when: int(evaluation.right(held_out.labels, answers).sum())
+        when: int(metrics.right(held_out.labels, answers).sum())
         for when, answers in (("before", held_out.before), ("after", held_out.after))
     }
     return {
         "corrections": len(outcome.corrections.labels),
         "held_back": int((~doubts.none).sum()),
-        "learned": int(evaluation.right(corrections.labels, corrections.after).sum()),
+        "learned": int(metrics.right(corrections.labels, corrections.after).sum()),
         "held_out_rows": n,
         "accuracy_before": hits["before"] / n,
         "accuracy_after": hits["after"] / n,
-        "interval_after": evaluation.wilson(hits["after"], n),
+        "interval_after": metrics.wilson(hits["after"], n),
         "fixed": int(held_out.fixed.sum()),
         "broken": int(held_out.broken.sum()),
         "step": outcome.step,
@@ -607,7 +607,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
 def sweep(root: Path) -> None:
     """Remove what a killed run left behind; the caller holds the run's lock."""
     for folder in (root, root / versions.FOLDER, root / versions.FOLDER / receipts.FOLDER):
-        files.sweep(folder)
+        durable.sweep(folder)
     for folder in (root / versions.FOLDER).glob(f"{SCRATCH}*"):
         shutil.rmtree(folder, ignore_errors=True)
     feedback.sweep(root)

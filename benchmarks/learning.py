@@ -29,7 +29,16 @@ from sklearn.datasets import load_digits
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from digits import evaluation, feedback, images, model, receipts, training, versions  # noqa: E402
+from digits import (  # noqa: E402
+    feedback,
+    images,
+    metrics,
+    model,
+    receipts,
+    training,
+    versions,
+)
+from digits.rows import TRAIN, is_held_out, read_rows  # noqa: E402
 from tests.roots import make_root, misread, styled_pictures  # noqa: E402
 from tests.styles import on_paper  # noqa: E402
 
@@ -132,11 +141,11 @@ def misread_bent(net, n, seed):
     Of all ten digits, since a single style is learned after two runs.
     """
     rng = np.random.default_rng(seed)
-    digits, labels = evaluation.read_rows(ROOT / evaluation.TRAIN)
-    part = ~evaluation.held_out(digits)
+    digits, labels = read_rows(ROOT / TRAIN)
+    part = ~is_held_out(digits)
     bent = [training.augment(training.augment(digits[part], rng), rng) for _ in range(2)]
     bent, labels = np.concatenate(bent), np.tile(labels[part], 2)
-    hard = rng.permutation(np.flatnonzero(~evaluation.right(labels, model.predict(net, bent))))
+    hard = rng.permutation(np.flatnonzero(~metrics.right(labels, model.predict(net, bent))))
     pictures = [Image.fromarray(on_paper(digit)).convert("RGB") for digit in bent[hard]]
     seen, labels = as_rows(list(zip(pictures, labels[hard], strict=True)))
     assert len(seen) == len(pictures), "the reader refused a digit"
@@ -177,8 +186,8 @@ def naive(rows):
 
 def gather(mnist):
     """Return rows to measure on, by name: digits, uint8 (n, 28, 28), and labels, int (n,)."""
-    digits, labels = evaluation.read_rows(ROOT / "train.csv")
-    apart = evaluation.held_out(digits)
+    digits, labels = read_rows(ROOT / "train.csv")
+    apart = is_held_out(digits)
     strange = load_digits()
     small = (strange.images * (255 / 16)).astype(np.uint8)
     large = [cv2.resize(one, (320, 320), interpolation=cv2.INTER_CUBIC) for one in small]
@@ -214,16 +223,16 @@ def as_rows(pictures):
 def report(name, shipped, net, corrections, measures, seconds=0.0):
     """Print one network's shares: corrections right, unseen errors gone, rows right."""
     right = {
-        key: evaluation.right(labels, model.predict(net, digits))
+        key: metrics.right(labels, model.predict(net, digits))
         for key, (digits, labels) in measures.items()
     }
     digits, labels = measures["unseen"]
-    wrong = (~evaluation.right(labels, model.predict(shipped, digits))).sum()
+    wrong = (~metrics.right(labels, model.predict(shipped, digits))).sum()
     gone = (wrong - (~right["unseen"]).sum()) / wrong
     learned = "-"
     if corrections:
         answers = model.predict(net, corrections[0])
-        learned = f"{evaluation.right(corrections[1], answers).mean():.1%}"
+        learned = f"{metrics.right(corrections[1], answers).mean():.1%}"
     shares = [f"{hits.mean():.2%}" for hits in right.values()] + [""] * (4 - len(right))
     print(ROW.format(name, learned, f"{gone:.1%}", *shares, f"{seconds:.1f}"), flush=True)
 

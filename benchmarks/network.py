@@ -15,7 +15,11 @@ from sklearn.metrics import roc_auc_score
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from digits import evaluation, model  # noqa: E402
+from digits import (
+    metrics,
+    model,
+)
+from digits.rows import is_held_out, read_rows  # noqa: E402
 from tests import outliers  # noqa: E402
 
 STRANGE = 1_000  # letters, and as many scribbles
@@ -24,15 +28,15 @@ ROW = "{:<44} {:>8} {:>8} {:>18} {:>8}"
 
 def main():
     net = model.load(ROOT / "model.h5")
-    digits, labels = evaluation.read_rows(ROOT / "train.csv")
-    apart = evaluation.held_out(digits)
+    digits, labels = read_rows(ROOT / "train.csv")
+    apart = is_held_out(digits)
     digits, labels = digits[apart], labels[apart]
     answers = model.predict(net, digits)
-    right, sure = evaluation.right(labels, answers), answers.max(axis=1) >= model.SURE
+    right, sure = metrics.right(labels, answers), answers.max(axis=1) >= model.SURE
     print(ROW.format("what", "figure", "goal", "95 % interval", "n"))
     print(ROW.format("parameters", f"{net.count_params():,}", "<= 1 M", "", ""))
     share("held-out rows right", right, "")
-    error = evaluation.calibration_error(labels, answers)
+    error = metrics.calibration_error(labels, answers)
     print(ROW.format("expected calibration error", f"{error:.2%}", "<= 0.5 %", "", len(labels)))
     share(f"answered, sure by {model.SURE} or more", sure, ">= 98.5")
     share("  of those right", right[sure], ">= 99.9")
@@ -50,7 +54,7 @@ def main():
 
 def share(name, hits, goal):
     """Print a share of hits, bool (n,), in percent with its interval."""
-    low, high = evaluation.wilson(int(hits.sum()), len(hits))
+    low, high = metrics.wilson(int(hits.sum()), len(hits))
     interval = f"{low:.2%}-{high:.2%}"
     print(ROW.format(name, f"{hits.mean():.2%}", goal, interval, len(hits)))
 

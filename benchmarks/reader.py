@@ -23,7 +23,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import pictures  # noqa: E402
 
-from digits import evaluation, images, model  # noqa: E402
+from digits import (  # noqa: E402
+    images,
+    metrics,
+    model,
+)
+from digits.rows import is_held_out, read_rows  # noqa: E402
 
 ROW = "{:<34} {:>9} {:>18} {:>8} {:>7} {:>10}"
 
@@ -32,8 +37,8 @@ def main(argv=None):
     options = _options(argv)
     cv2.setNumThreads(1)  # times are of one core
     net = model.load(options.model)
-    rows, labels = evaluation.read_rows(ROOT / "train.csv")
-    held = evaluation.held_out(rows)
+    rows, labels = read_rows(ROOT / "train.csv")
+    held = is_held_out(rows)
     rows, labels = rows[held], labels[held]
     print(ROW.format("what", "right", "95 % interval", "plainly", "goal", "pictures"))
     if options.pictures:
@@ -178,7 +183,7 @@ def plain_digit(picture):
 
 def report(name, right, plainly, goal=None):
     """One line: the share of right ones with its Wilson interval, beside the plain way and goal."""
-    low, high = evaluation.wilson(int(np.sum(right)), len(right))
+    low, high = metrics.wilson(int(np.sum(right)), len(right))
     share, plain_share = 100 * np.mean(right), 100 * np.mean(plainly)
     aim = "" if goal is None else f"{goal} {'met' if share >= goal else 'NOT'}"
     interval = f"{100 * low:.2f} to {100 * high:.2f}"

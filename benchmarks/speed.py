@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import finetuning  # noqa: E402
-from digits import corrections, evaluation, feedback, images, model, versions  # noqa: E402
+from digits import corrections, feedback, images, model, versions  # noqa: E402
+from digits.rows import TRAIN, read_rows  # noqa: E402
 from tests.roots import add_misread, make_root, styled_pictures  # noqa: E402
 from tests.served import APP, LAUNCH, serve  # noqa: E402
 
@@ -74,7 +75,7 @@ def main():
 def network():
     """One digit, then more at once, through the network alone."""
     net, plain = model.load_light(ROOT / versions.MODEL), model.load(ROOT / versions.MODEL)
-    digits, _ = evaluation.read_rows(ROOT / evaluation.TRAIN)
+    digits, _ = read_rows(ROOT / TRAIN)
     for n in BATCHES:
         ours = timed(max(5, 500 // n), model.predict, net, digits[:n])
         theirs = timed(10, plain_predict, plain, digits[:n])

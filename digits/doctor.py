@@ -15,7 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from digits import evaluation, feedback, model, schedule, status, versions
+from digits import feedback, model, schedule, status, versions
+from digits.rows import TRAIN, DataError, read_rows
 
 FREE_MB = 200  # the versions kept, the log, a few thousand corrections
 DAEMONS = {"cron", "crond", "fcron"}  # Debian's; Red Hat's, Alpine's and BusyBox'; fcron's
@@ -77,10 +78,10 @@ def check_model(root: Path) -> Finding:
 def check_rows(root: Path) -> Finding:
     """Return whether train.csv can be read."""
     try:
-        digits, _ = evaluation.read_rows(root / evaluation.TRAIN)
-    except evaluation.DataError as error:
-        return Finding(evaluation.TRAIN, "cannot be used", str(error))
-    return Finding(evaluation.TRAIN, f"{len(digits)} rows")
+        digits, _ = read_rows(root / TRAIN)
+    except DataError as error:
+        return Finding(TRAIN, "cannot be used", str(error))
+    return Finding(TRAIN, f"{len(digits)} rows")
 
 
 def check_store(root: Path) -> Finding:

@@ -19,8 +19,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digits import corrections, evaluation, feedback, images, tables
+from digits import corrections, feedback, images, tables
 from digits.corrections import TABLE, Correction, StoreError
+from digits.rows import write_rows
 
 ROWS = "rows.csv"
 SKIPPED = "skipped.txt"  # in the zip if something was: what, and why
@@ -146,7 +147,7 @@ def _rows(root: Path, stored: list[Correction]) -> tuple[str, list[str]]:
         else:
             labels.append(one.actual)
     text = io.StringIO()
-    evaluation.write_rows(text, np.array(digits, np.uint8), np.array(labels, np.int64))
+    write_rows(text, np.array(digits, np.uint8), np.array(labels, np.int64))
     return text.getvalue(), unread
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from digits import corrections, files, tables
+from digits import corrections, durable, tables
 from digits.corrections import FOLDER, TABLE, Correction, StoreError, image_name
 
 LOCK_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
@@ -133,7 +133,7 @@ def sweep(root: str | Path) -> None:
     root = Path(root)
     if (root / FOLDER).is_dir():
         with locked(root):
-            files.sweep(root / FOLDER)
+            durable.sweep(root / FOLDER)
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def _keep(root: Path, correction: Correction, png: bytes) -> None:
     _make_sure_of_room(root, len(png))
     header = _ready_header(root)
     (root / FOLDER).mkdir(exist_ok=True)
-    files.write(root / correction.image, png)
+    durable.write(root / correction.image, png)
     _append(root, correction, header)
 
 
@@ -265,7 +265,7 @@ def _ready_header(root: Path) -> list[str]:
 def _append(root: Path, correction: Correction, header: list[str]) -> None:
     """Add the correction's row."""
     cells = corrections.to_cells(correction)
-    files.append_line(root / TABLE, tables.line([cells.get(name, "") for name in header]))
+    durable.append_line(root / TABLE, tables.line([cells.get(name, "") for name in header]))
 
 
 def _put(root: Path, table: tables.Table, row: tables.Row, correction: Correction) -> None:

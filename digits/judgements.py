@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digits import feedback, files, tables
+from digits import durable, feedback, tables
 
 TABLE = "judgements.csv"
 FULL_TABLE = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
@@ -69,8 +69,8 @@ def judge(root: str | Path, one: Shown, verdict: str) -> None:
         if path.exists() and path.stat().st_size > MAX_BYTES:
             os.replace(path, path.with_name(FULL_TABLE))
         if not path.exists():
-            files.append_line(path, tables.line(COLUMNS))
-        files.append_line(path, tables.line(cells))
+            durable.append_line(path, tables.line(COLUMNS))
+        durable.append_line(path, tables.line(cells))
 
 
 def live_accuracy(root: str | Path) -> Tally:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import evaluation, model, suspicion, training
+from digits import gate, metrics, model, suspicion, training
 
 if TYPE_CHECKING:
     import keras
@@ -50,9 +50,9 @@ class Outcome:
 
     candidate: keras.Model
     step: float
-    held_out: evaluation.Answers
-    corrections: evaluation.Answers
-    decision: evaluation.Decision
+    held_out: metrics.Answers
+    corrections: metrics.Answers
+    decision: gate.Decision
 
 
 def fine_tune(
@@ -85,7 +85,7 @@ def fine_tune(
     for layer in head.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     features = model.run(trunk, corrections[0])
-    wrong = int((~evaluation.right(corrections[1], model.run(head, features))).sum())
+    wrong = int((~metrics.right(corrections[1], model.run(head, features))).sum())
     targets = wanted(corrections[1], DOUBT_OF_FEW if are_few(wrong) else DOUBT)
     new = repeated((corrections[0], targets))
     old = np.tile(old, (-(-len(new[0]) * MIN_REPLAY // REPLAY_ROWS), 1, 1))
@@ -133,7 +133,7 @@ def learn_in_rounds(
         for done, batch in enumerate(batches, start=1):
             head.train_on_batch(*(part[batch] for part in rows))
             tell_share(progress, (epoch + done / len(batches)) / len(RATES))
-        missed = ~evaluation.right(labels, model.run(head, features))
+        missed = ~metrics.right(labels, model.run(head, features))
         rounds, unfinished = divmod(epoch + 1, len(RATES))
         if not unfinished and rounds >= least and missed.sum() <= (1 - ENOUGH) * wrong:
             break
@@ -295,19 +295,17 @@ def judge(
     for step in steps if gated else STEPS[:1]:
         interpolate(*way, step)
         after = [model.run(head, some) for some in features]
-        answers = [evaluation.Answers(*three) for three in zip(labels, before, after, strict=True)]
-        decision = evaluation.gate(
-            answers[0], at_first, answers[1].of(learned), doubts.apart[learned]
-        )
+        answers = [metrics.Answers(*three) for three in zip(labels, before, after, strict=True)]
+        decision = gate.decide(answers[0], at_first, answers[1].of(learned), doubts.apart[learned])
         if decision.allowed:
             break
         refusals.append(decision.reason)
     if not gated:
         word = "published" if decision.allowed else "refused"
         reason = f"the gate was switched off; it would have {word} it: {decision.reason}"
-        decision = evaluation.Decision(True, reason)
+        decision = gate.Decision(True, reason)
     elif not decision.allowed:
-        decision = evaluation.Decision(False, summed_up(refusals))
+        decision = gate.Decision(False, summed_up(refusals))
     return Outcome(trained, step, *answers, decision)
 
 
@@ -334,7 +332,7 @@ def steps_to_try(way: tuple, features: np.ndarray, labels: np.ndarray) -> tuple[
 
     def hits(step: float) -> int:
         interpolate(*way, step)
-        return int(evaluation.right(labels, model.run(way[0], features)).sum())
+        return int(metrics.right(labels, model.run(way[0], features)).sum())
 
     before = hits(0.0)
     if are_few(len(labels) - before):
@@ -355,8 +353,8 @@ def summed_up(refusals: list[str]) -> str:
 def learn_nothing(net: keras.Model, held_out: Rows, corrections: Rows, reason: str) -> Outcome:
     """Return the outcome of a run that stays with net, for the reason given."""
     answers = [
-        evaluation.Answers(labels, same, same)
+        metrics.Answers(labels, same, same)
         for digits, labels in (held_out, corrections)
         for same in [model.predict(net, digits)]
     ]
-    return Outcome(net, 0.0, *answers, evaluation.Decision(False, reason))
+    return Outcome(net, 0.0, *answers, gate.Decision(False, reason))

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from digits import evaluation, feedback, images, model, receipts, runs, status, versions
+from digits import feedback, images, metrics, model, receipts, runs, status, versions
+from digits.rows import TRAIN, DataError, is_held_out, read_rows
 
 PREFIX = "digits-lesson-"  # of a sandbox's folder; the number of the server's process follows
 SANDBOX = "sandbox"  # the file that marks a root in which things may be broken on purpose
@@ -59,7 +60,7 @@ class Readings:
             f"**{hits / n:.0%}** {way} centring [{low:.0%}, {high:.0%}]"
             for way, guesses in (("with", self.centred), ("without", self.plain))
             for hits in [int((guesses == self.labels).sum())]
-            for low, high in [evaluation.wilson(hits, n)]
+            for low, high in [metrics.wilson(hits, n)]
         ]
         return f"Of {n} held-out digits, each somewhere on a page, are right: {', '.join(shares)}."
 
@@ -67,8 +68,8 @@ class Readings:
 def read_pages(root: Path, net) -> Readings:
     """Return how net reads PAGES held-out digits of root, small and off the middle of a page."""
     rng = np.random.default_rng(0)
-    digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
-    chosen = rng.permutation(np.flatnonzero(evaluation.held_out(digits)))[:PAGES]
+    digits, labels = read_rows(root / TRAIN)
+    chosen = rng.permutation(np.flatnonzero(is_held_out(digits)))[:PAGES]
     pages = np.array([somewhere(digit, rng) for digit in digits[chosen]])
     pictures = [Image.fromarray(page) for page in pages]
     return Readings(
@@ -107,9 +108,9 @@ def make_sandbox(root: Path, folder: Path) -> None:
     """Make folder, which exists, a root to break things in: root's first network and rows."""
     (folder / SANDBOX).touch()
     shutil.copyfile(versions.baseline(root) or root / versions.MODEL, folder / versions.MODEL)
-    shutil.copyfile(root / evaluation.TRAIN, folder / evaluation.TRAIN)
-    digits, labels = evaluation.read_rows(folder / evaluation.TRAIN)
-    zeros = digits[(labels == 0) & ~evaluation.held_out(digits)]
+    shutil.copyfile(root / TRAIN, folder / TRAIN)
+    digits, labels = read_rows(folder / TRAIN)
+    zeros = digits[(labels == 0) & ~is_held_out(digits)]
     pictures = [slashed(zero) for zero in zeros]
     net = model.load_light(folder / versions.MODEL)
     answers = model.predict(net, np.array([images.read_digit(one) for one in pictures]))
@@ -173,7 +174,7 @@ class Experiment(threading.Thread):
                 lost = [flip for flip in receipt["flipped"] if not flip["fixed"]]
                 self.lost = lost[:: -(-len(lost) // LOST) or 1]  # of all digits: rows stand sorted
             self.says = run.says
-        except (model.ModelError, evaluation.DataError, feedback.StoreError, OSError) as error:
+        except (model.ModelError, DataError, feedback.StoreError, OSError) as error:
             self.says = str(error)
         finally:
             shutil.rmtree(self.sandbox, ignore_errors=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import evaluation, feedback, files, versions
+from digits import durable, feedback, metrics, versions
 
 FOLDER = "receipts"
 RIGHT, WRONG, HELD_BACK = "now right", "still wrong", "held back"
@@ -17,8 +17,8 @@ def write(
     root: str | Path,
     number: int,
     corrections: list[feedback.Correction],
-    answers: evaluation.Answers,
-    held_out: evaluation.Answers,
+    answers: metrics.Answers,
+    held_out: metrics.Answers,
     flipped_digits: np.ndarray,
     doubts: list[str | None],
 ) -> str:
@@ -28,7 +28,7 @@ def write(
     digits that were fixed or broken, in their order. doubts: for each correction why it was held
     back, or None.
     """
-    learned = evaluation.right(answers.labels, answers.after)
+    learned = metrics.right(answers.labels, answers.after)
     outcomes = [
         {"outcome": HELD_BACK, "reason": doubt} if doubt else {"outcome": RIGHT if right else WRONG}
         for doubt, right in zip(doubts, learned, strict=True)
@@ -58,7 +58,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"run-{number:05d}.json"
     receipt = {"corrections": lines, "flipped": flipped}
-    files.write(folder / name, json.dumps(receipt).encode())
+    durable.write(folder / name, json.dumps(receipt).encode())
     return name
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from croniter import CroniterBadDateError, croniter
 from crontab import CronSlice
 
-from digits import files, versions
+from digits import durable, versions
 
 TRIGGER = "cron"  # who asks, in the history: the entry's runs
 FILE = "schedule.json"  # in versions/: when the entry was installed, and its last run
@@ -258,4 +258,4 @@ def _record(root: str | Path, **news) -> None:
     """Remember the news besides what is remembered already."""
     path = Path(root) / versions.FOLDER / FILE
     path.parent.mkdir(exist_ok=True)
-    files.write(path, json.dumps(_noted(root) | news).encode())
+    durable.write(path, json.dumps(_noted(root) | news).encode())

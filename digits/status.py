@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from digits import files, versions
+from digits import durable, versions
 
 FILE = "status.json"
 INTERVAL = 0.3  # s between writes: smooth for the eye, nothing for the disk
@@ -39,7 +39,7 @@ class Status:
     def _write(self, **entry) -> None:
         self._entry.update(entry, at=versions.now())
         self._path.parent.mkdir(exist_ok=True)
-        files.write(self._path, json.dumps(self._entry).encode())
+        durable.write(self._path, json.dumps(self._entry).encode())
 
 
 def read(root: str | Path) -> dict:

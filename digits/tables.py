@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from digits import files
+from digits import durable
 
 MAX_LINES = 100  # of one quoted cell: longer ones are a quotation mark that was never closed
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
@@ -74,7 +74,7 @@ def read_header(path: Path) -> list[str]:
 def write(path: Path, table: Table) -> None:
     """Make the table the content of path in one step; rows keep their text, damaged ones too."""
     lines = [line(table.header), *(row.text for row in table.rows)]
-    files.write(path, "".join(f"{one}\n" for one in lines).encode(errors="surrogateescape"))
+    durable.write(path, "".join(f"{one}\n" for one in lines).encode(errors="surrogateescape"))
 
 
 def line(cells: list[str]) -> str:

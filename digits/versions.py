@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from digits import files
+from digits import durable
 from digits.model import ModelError
 
 MODEL = "model.h5"
@@ -109,7 +109,7 @@ def restore(root: str | Path, version: Version) -> None:
     """Put a version in the place of a `model.h5` that is damaged or gone; the damaged is kept."""
     root = Path(root)
     if (root / MODEL).exists():
-        files.write(root / FOLDER / DAMAGED, (root / MODEL).read_bytes())
+        durable.write(root / FOLDER / DAMAGED, (root / MODEL).read_bytes())
     _put_back(root, version, RESTORED)
 
 
@@ -123,7 +123,7 @@ def register(root: str | Path) -> Version:
     kept = _file(root, version.name)
     if not kept.exists():
         (root / FOLDER).mkdir(exist_ok=True)
-        files.write(kept, (root / MODEL).read_bytes())
+        durable.write(kept, (root / MODEL).read_bytes())
     if all(record["version"] != version.name for record in history(root)):
         append(root, PLACED, version)
     return version
@@ -160,9 +160,9 @@ def publish(root: str | Path, candidate: str | Path, report: dict) -> Version:
     version = Version(
         _name([r for r in history(root) if r["decision"] != REFUSED], sha256), sha256, now()
     )
-    files.write(_file(root, version.name), data)
+    durable.write(_file(root, version.name), data)
     append(root, PUBLISHED, version, parent=parent.name, **report)
-    files.write(root / MODEL, data)
+    durable.write(root / MODEL, data)
     _thin(root)
     return version
 
@@ -195,7 +195,7 @@ def append(root: str | Path, decision: str, version: Version, **report) -> None:
     folder = Path(root) / FOLDER
     folder.mkdir(exist_ok=True)
     named = {"version": version.name, "sha256": version.sha256, "when": version.since}
-    files.append_line(folder / HISTORY, json.dumps({"decision": decision, **named, **report}))
+    durable.append_line(folder / HISTORY, json.dumps({"decision": decision, **named, **report}))
 
 
 def now() -> str:
@@ -231,7 +231,7 @@ def _put_back(root: Path, version: Version, decision: str, **report) -> None:
     """Record that a kept version serves again, then make it `model.h5`, to the byte."""
     data = _file(root, version.name).read_bytes()
     append(root, decision, version, **report)
-    files.write(root / MODEL, data)
+    durable.write(root / MODEL, data)
 
 
 def _thin(root: Path) -> None:

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
 sys.path.insert(0, str(PROJECT))
 
-from digits import evaluation  # noqa: E402
+from digits.rows import is_held_out, read_rows  # noqa: E402
 from tests import pictures, styles  # noqa: E402
 
 SIDE = 320  # px
@@ -38,8 +38,8 @@ PAPER, INK = (244, 238, 224), (33, 46, 110)
 
 def main() -> None:
     """Write one PNG for each example."""
-    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
-    usable = ~evaluation.held_out(digits)
+    digits, labels = read_rows(PROJECT / "train.csv")
+    usable = ~is_held_out(digits)
     for name, (kind, label) in KINDS.items():
         own = digits[usable & (labels == label)]
         save(name, pictures.draw(kind, own[SEED], np.random.default_rng(SEED)))

@@ -34,8 +34,9 @@ import pandas  # noqa: F401  for all runs at once, as all modules here
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import finetuning
-from digits import evaluation, feedback, files, model, status, versions
+from digits import durable, feedback, model, status, versions
 from digits.lesson import SANDBOX
+from digits.rows import TRAIN
 from tests.roots import PROJECT, add_misread, make_root
 
 # `patch` refuses a name that learning no longer has.
@@ -53,9 +54,9 @@ FORK = multiprocessing.get_context("fork")
 def prepare(root: Path) -> Path:
     """Return a small root in that folder, with corrections to learn."""
     make_root(root)
-    rows = (PROJECT / evaluation.TRAIN).read_text().splitlines(keepends=True)
-    (root / evaluation.TRAIN).unlink()  # a link to the project's
-    (root / evaluation.TRAIN).write_text("".join(rows[:1] + rows[1::ROWS]))
+    rows = (PROJECT / TRAIN).read_text().splitlines(keepends=True)
+    (root / TRAIN).unlink()  # a link to the project's
+    (root / TRAIN).write_text("".join(rows[:1] + rows[1::ROWS]))
     add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
     (root / SANDBOX).touch()  # so few rows are none to judge by: each run is to publish
     return root
@@ -128,7 +129,7 @@ def complete(root: Path) -> tuple[float, float]:
     run.join()
     ended = time.monotonic()
     assert run.exitcode == 0, (root / LOG).read_text()
-    litter = [*root.rglob(f"*{files.PARTIAL}"), *(root / versions.FOLDER).glob(".run-*")]
+    litter = [*root.rglob(f"*{durable.PARTIAL}"), *(root / versions.FOLDER).glob(".run-*")]
     assert not litter, litter
     go_back(root)
     return ended - began, ended - late
@@ -184,7 +185,7 @@ def check(root: Path, store: dict[str, bytes], loaded: set[str]) -> None:
 def contents(root: Path) -> dict[str, bytes]:
     """Return every file of the store with its bytes."""
     paths = [root / feedback.TABLE, *(root / feedback.FOLDER).iterdir()]
-    return {path.name: path.read_bytes() for path in paths if path.suffix != files.PARTIAL}
+    return {path.name: path.read_bytes() for path in paths if path.suffix != durable.PARTIAL}
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from digits import evaluation, feedback, files, model, runs, schedule, status, versions
+from digits import durable, feedback, model, runs, schedule, status, versions
+from digits.rows import TRAIN, read_rows
 from finetuning import DONE, REFUSED
 from stress import session
 from tests.roots import add_misread, make_root, misread
@@ -87,7 +88,7 @@ async def grow(server: Server, rows: tuple, root: Path, swaps: int) -> np.ndarra
     used = []
     for swap in range(swaps):
         shift, network = next(networks)
-        files.write(root / versions.MODEL, network)
+        durable.write(root / versions.MODEL, network)
         chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
         visits = [
             visit(server.address, rows[0][some], rows[1][some] + shift)
@@ -160,7 +161,7 @@ def pictures(root: Path, visitors: int, judged: int) -> list[list[tuple]]:
     """Return what `crowd` takes: of each visitor's pictures, every other one is misread so far."""
     half = -(-visitors * judged // 2)
     wrong = misread(model.load_light(root / versions.MODEL), half)
-    digits, labels = evaluation.read_rows(root / evaluation.TRAIN)
+    digits, labels = read_rows(root / TRAIN)
     chosen = np.linspace(0, len(digits) - 1, half).astype(int)
     right = zip(drawn(digits[chosen]), labels[chosen], strict=True)
     mixed = [
@@ -225,7 +226,7 @@ async def judge(visitor: session.Session, digits: list[int], root: Path) -> list
 async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> None:
     """Let the swaps pass, then the crowd; print their figures."""
     with served(root, log) as server:
-        tell_growth(await grow(server, evaluation.read_rows(root / evaluation.TRAIN), root, swaps))
+        tell_growth(await grow(server, read_rows(root / TRAIN), root, swaps))
         given = pictures(root, visitors, judged)
         add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS, seed=1)
         tell_waits(await crowd(server, root, given))

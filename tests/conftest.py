@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from digits import evaluation, model, versions
+from digits import model, versions
+from digits.rows import first_of_each_digit, is_held_out, read_rows
 from tests.roots import PROJECT
 
 
 @pytest.fixture(scope="session")
 def rows():
     """The digits, uint8 (5000, 28, 28), and labels of train.csv; not to be written to."""
-    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
+    digits, labels = read_rows(PROJECT / "train.csv")
     digits.flags.writeable = labels.flags.writeable = False
     return digits, labels
 
@@ -20,7 +21,7 @@ def rows():
 def replay(rows):
     """The digits and labels of train.csv's replay rows."""
     digits, labels = rows
-    part = ~evaluation.held_out(digits)
+    part = ~is_held_out(digits)
     return digits[part], labels[part]
 
 
@@ -34,5 +35,5 @@ def shipped():
 def few(rows):
     """The first eight rows of each digit: digits, uint8 (80, 28, 28), and labels, int (80,)."""
     digits, labels = rows
-    first = evaluation.first_of_each_digit(labels, 8)
+    first = first_of_each_digit(labels, 8)
     return digits[first], labels[first]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from digits import evaluation, feedback, images, model, versions
+from digits import feedback, images, model, versions
+from digits.rows import is_held_out, read_rows
 from tests.styles import STYLED, on_paper, restyle
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,8 +31,8 @@ def styled_pictures(n: int, seed: int = 0, held_out: bool = False) -> list[tuple
     the 600 or 900 usable rows, on the same again with other strokes.
     """
     rng = np.random.default_rng(seed)
-    digits, labels = evaluation.read_rows(PROJECT / "train.csv")
-    part = evaluation.held_out(digits) == held_out
+    digits, labels = read_rows(PROJECT / "train.csv")
+    part = is_held_out(digits) == held_out
     usable = np.flatnonzero(part & np.isin(labels, STYLED))
     chosen = np.concatenate([rng.permutation(usable) for _ in range(-(-n // len(usable)))])[:n]
     return [

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import finetuning
-from digits import feedback, files, model, versions
+from digits import durable, feedback, model, versions
 from stress import crash
 from tests.roots import PROJECT, add_misread
 
@@ -84,7 +84,7 @@ def die_everywhere(act, folder: Path) -> None:
         act(root)  # the next attempt works, and a run sweeps up
         finetuning.sweep(root)
         assert_whole(root)
-        assert not list(root.rglob(f"*{files.PARTIAL}"))
+        assert not list(root.rglob(f"*{durable.PARTIAL}"))
         assert len(feedback.load(root)[0]) == 1 + (act is add)
         if not died:
             break
@@ -176,7 +176,7 @@ def test_publish_full_disk_leaves_the_old_network_and_no_litter(pages, disk):
     assert not said or "No space left" in said
     assert (disk / versions.MODEL).read_bytes() == (before if said else NEW)
     assert_whole(disk)
-    assert not list(disk.rglob(f"*{files.PARTIAL}"))
+    assert not list(disk.rglob(f"*{durable.PARTIAL}"))
     (disk / "filler").unlink()
     publish(disk)
     assert_whole(disk)
@@ -197,10 +197,10 @@ def test_add_full_disk_says_so_and_writes_no_half_row(pages, disk):
 
 def test_append_line_full_disk_leaves_the_file_as_it_was(disk):
     path = disk / "table"
-    files.append_line(path, "x" * 4_000)
+    durable.append_line(path, "x" * 4_000)
     fill(disk, 0)
     with pytest.raises(OSError, match="No space left"):
-        files.append_line(path, "y" * 4_000)
+        durable.append_line(path, "y" * 4_000)
     assert path.read_bytes() == b"x" * 4_000 + b"\n"
 
 
@@ -221,7 +221,7 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
         add(disk)
     assert (disk / versions.MODEL).read_bytes() == before
     assert len(feedback.load(disk)[0]) == 1
-    assert not list(disk.rglob(f"*{files.PARTIAL}"))
+    assert not list(disk.rglob(f"*{durable.PARTIAL}"))
 
 
 def test_fine_tuning_killed_at_random_moments_leaves_all_whole(tmp_path):

@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 import finetuning
-from digits import doctor, evaluation, schedule, versions
+from digits import doctor, schedule, versions
+from digits.rows import TRAIN
 from tests.roots import PROJECT
 
 ODD = "a root, 100% 'ours' \u00fc"
@@ -96,7 +97,7 @@ def root(user):
     """The user's root, with a name that shells and crontabs stumble over."""
     folder = Path(user.pw_dir, ODD)
     folder.mkdir()
-    for name in (versions.MODEL, evaluation.TRAIN):
+    for name in (versions.MODEL, TRAIN):
         shutil.copy(PROJECT / name, folder)
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, user.pw_name)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import corrections, evaluation, exchange, feedback, images
+from digits import corrections, exchange, feedback, images
+from digits.rows import read_rows
 from tests.roots import styled_pictures
 
 HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
@@ -84,7 +85,7 @@ def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digit
         assert [row["Image_Path"] for row in csv.DictReader(stream)] == [one.image for one in kept]
     assert not (tmp_path / removed.image).exists()
     assert all((tmp_path / c.image).read_bytes() == (server / c.image).read_bytes() for c in kept)
-    rows, labels = evaluation.read_rows(tmp_path / exchange.ROWS)
+    rows, labels = read_rows(tmp_path / exchange.ROWS)
     assert labels.tolist() == [label for _, label in digits[1:]]
     expected = [images.read_digit(images.open_picture(server / one.image)) for one in kept]
     assert np.array_equal(rows, expected)

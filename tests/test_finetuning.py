@@ -16,7 +16,8 @@ from filelock import FileLock
 from PIL import Image
 
 import finetuning
-from digits import evaluation, feedback, images, learning, model, receipts, status, versions
+from digits import feedback, gate, images, learning, metrics, model, receipts, status, versions
+from digits.rows import is_held_out, read_rows
 from tests.roots import PROJECT, add_misread, make_root
 
 CORRECTIONS = 12
@@ -58,14 +59,14 @@ def test_main_corrections_are_learned_and_published(learned):
 
 
 def test_main_published_forgets_nothing(learned, shipped):
-    digits, labels = evaluation.read_rows(learned.root / "train.csv")
-    apart = evaluation.held_out(digits)
+    digits, labels = read_rows(learned.root / "train.csv")
+    apart = is_held_out(digits)
     net = model.load(learned.root / versions.MODEL)
     before, after = (
-        evaluation.right(labels[apart], model.predict(one, digits[apart])).mean()
+        metrics.right(labels[apart], model.predict(one, digits[apart])).mean()
         for one in (shipped, net)
     )
-    assert after >= before - evaluation.MARGIN
+    assert after >= before - gate.MARGIN
 
 
 def test_main_published_leaves_history_and_receipt(learned):
@@ -125,8 +126,8 @@ def test_main_dry_run_writes_nothing(learned, brief, capsys, tmp_path):
 
 def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     root = make_root(tmp_path)
-    digits, labels = evaluation.read_rows(root / "train.csv")
-    for row in np.flatnonzero(~evaluation.held_out(digits))[::40]:
+    digits, labels = read_rows(root / "train.csv")
+    for row in np.flatnonzero(~is_held_out(digits))[::40]:
         wrong = int(labels[row] + 5) % 10
         feedback.add(root, Image.fromarray(digits[row]), int(labels[row]), wrong)
     before = (root / versions.MODEL).read_bytes()
@@ -140,7 +141,7 @@ def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, brief, sh
     root = make_root(tmp_path)
     add_misread(root, shipped, CORRECTIONS)
     digits, labels = rows
-    row = int(np.flatnonzero(~evaluation.held_out(digits) & (labels == 3))[0])
+    row = int(np.flatnonzero(~is_held_out(digits) & (labels == 3))[0])
     joke = feedback.add(root, Image.fromarray(digits[row]), 3, 6)
 
     def outcome():
@@ -172,7 +173,7 @@ def test_main_candidate_whose_file_answers_otherwise_is_refused(
     root = make_root(tmp_path)
     add_misread(root, shipped, 3)
     before = (root / versions.MODEL).read_bytes()
-    monkeypatch.setattr(evaluation, "gate", lambda *_: evaluation.Decision(True, "allowed"))
+    monkeypatch.setattr(gate, "decide", lambda *_: gate.Decision(True, "allowed"))
     monkeypatch.setattr(model, "save", spoil)
     assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
     assert "its file, loaded afresh, does not answer" in capsys.readouterr().err
@@ -228,7 +229,7 @@ def test_main_unreadable_image_is_skipped_and_named(tmp_path, capsys):
 def test_main_held_out_row_as_correction_is_not_trained_on(tmp_path, capsys, rows):
     root = make_root(tmp_path)
     digits, labels = rows
-    row = int(np.flatnonzero(evaluation.held_out(digits))[0])
+    row = int(np.flatnonzero(is_held_out(digits))[0])
     feedback.add(root, Image.fromarray(digits[row]), (labels[row] + 1) % 10, int(labels[row]))
     assert finetuning.main(["--root", str(root)]) == finetuning.DONE
     said = capsys.readouterr()

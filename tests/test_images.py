@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from digits import images
-from digits.evaluation import read_rows
 from digits.images import ImageError, normalise, open_picture, read_digit
 from digits.ink import find_ink
+from digits.rows import read_rows
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import evaluation, learning, model, suspicion, training
+from digits import gate, learning, metrics, model, suspicion, training
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +11,7 @@ def hard(shipped, replay):
     """Twelve misread digits: replay rows, bent twice."""
     rng = np.random.default_rng(3)
     bent = training.augment(training.augment(replay[0], rng), rng)
-    wrong = ~evaluation.right(replay[1], model.predict(shipped, bent))
+    wrong = ~metrics.right(replay[1], model.predict(shipped, bent))
     return bent[wrong][:12], replay[1][wrong][:12]
 
 
@@ -117,7 +117,7 @@ def test_fine_tune_moves_the_last_layers_alone_and_no_batch_norm(learned, shippe
 
 def test_fine_tune_makes_corrections_likelier_and_tells_its_progress(learned, shipped, hard):
     net, told = learned
-    before, after = (evaluation.nll(hard[1], model.predict(one, hard[0])) for one in (shipped, net))
+    before, after = (metrics.nll(hard[1], model.predict(one, hard[0])) for one in (shipped, net))
     assert after < before / 2
     shares = [share for _, share in told]
     assert shares == sorted(shares)
@@ -192,7 +192,7 @@ def test_fine_tune_corrections_read_rightly_take_the_fewest_rounds(
     shipped, replay, few, monkeypatch
 ):
     monkeypatch.setattr(learning, "RATES", (0.0, 0.0))
-    known = evaluation.right(few[1], model.predict(shipped, few[0]))
+    known = metrics.right(few[1], model.predict(shipped, few[0]))
     some = few[0][known], few[1][known]
     shares = []
     learning.fine_tune(
@@ -252,11 +252,11 @@ def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     asked = []
     monkeypatch.setattr(learning, "steps_to_try", lambda *_: learning.STEPS)
 
-    def gate(*_):
+    def decide(*_):
         asked.append(len(asked) + 1)
-        return evaluation.Decision(asked[-1] == allowed, f"reason {asked[-1]}")
+        return gate.Decision(asked[-1] == allowed, f"reason {asked[-1]}")
 
-    monkeypatch.setattr(evaluation, "gate", gate)
+    monkeypatch.setattr(gate, "decide", decide)
     trained = copy_of(learned[0])
     held_out = tuple(part[:50] for part in replay)
     doubts = suspicion.Doubts([None] * len(hard[1]), np.zeros((len(hard[1]), 10)))
@@ -265,7 +265,7 @@ def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
 
 def test_judge_takes_the_first_step_that_passes(shipped, learned, replay, hard, monkeypatch):
     outcome = judged(shipped, learned, replay, hard, 3, monkeypatch)
-    assert outcome.decision == evaluation.Decision(True, "reason 3")
+    assert outcome.decision == gate.Decision(True, "reason 3")
     assert outcome.step == learning.STEPS[2]
     old, new, between = (
         net.layers[-1].get_weights()[0] for net in (shipped, learned[0], outcome.candidate)
@@ -289,7 +289,7 @@ def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
 
     def hits(step):
         learning.interpolate(*way, step)
-        return evaluation.right(hard[1], model.run(head, features)).sum()
+        return metrics.right(hard[1], model.run(head, features)).sum()
 
     least = enough * hits(1.0)  # before, all were wrong
     assert all(hits(step) >= least for step in learning.STEPS[: 1 - len(steps) or None])

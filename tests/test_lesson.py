@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import evaluation, feedback, lesson, model, status, versions
+from digits import feedback, gate, lesson, model, status, versions
 from tests.roots import PROJECT, make_root
 
 
@@ -95,7 +95,7 @@ def test_experiment_without_replay_learns_no_more_than_the_gate_lets_pass(tried)
     gated, _ = tried
     assert gated.record["learned"] < 0.8 * lesson.CORRECTIONS
     lost = gated.record["accuracy_before"] - gated.record["accuracy_after"]
-    assert gated.record["decision"] == versions.REFUSED or lost < evaluation.MARGIN
+    assert gated.record["decision"] == versions.REFUSED or lost < gate.MARGIN
 
 
 def test_experiment_without_replay_and_gate_publishes_a_network_that_forgot(tried):
@@ -103,7 +103,7 @@ def test_experiment_without_replay_and_gate_publishes_a_network_that_forgot(trie
     assert bad.record["decision"] == versions.PUBLISHED
     assert "the gate was switched off" in bad.says
     lost = bad.record["accuracy_before"] - bad.record["accuracy_after"]
-    assert lost > 10 * evaluation.MARGIN
+    assert lost > 10 * gate.MARGIN
     assert len({flip["actual"] for flip in bad.lost}) > 1
     assert 0 < len(bad.lost) <= lesson.LOST
     assert f"it lost {bad.record['broken']}" in bad.in_words

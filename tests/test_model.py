@@ -43,7 +43,7 @@ def damaged(saved, tmp_path):
 
 
 def test_import_of_what_the_page_needs_brings_nothing_heavy():
-    modules = "charts, evaluation, exchange, feedback, images, judgements, model, receipts"
+    modules = "charts, exchange, feedback, images, judgements, metrics, model, receipts, rows"
     modules += ", schedule, status, training, versions"
     script = f"from digits import {modules}; import sys; print(*sys.modules)"
     run = subprocess.run(

@@ -10,7 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from digits import evaluation, model
+from digits import model
+from digits.rows import first_of_each_digit, read_rows
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "modelbuilding.ipynb"
@@ -21,7 +22,7 @@ WRITTEN = ["model.h5", "train.csv", "num.png"]
 
 @pytest.fixture(scope="module")
 def few_rows():
-    digits, labels = evaluation.read_rows(ROOT / "train.csv")
+    digits, labels = read_rows(ROOT / "train.csv")
     return digits[: TRAINING + TESTING], labels[: TRAINING + TESTING]
 
 
@@ -90,8 +91,8 @@ def test_notebook_on_few_rows_writes_a_model_that_answers(ran, few_rows):
 def test_notebook_on_few_rows_writes_first_rows_of_each_digit(ran, few_rows):
     _, out = ran
     digits, labels = few_rows[0][:TRAINING], few_rows[1][:TRAINING]
-    expected = evaluation.first_of_each_digit(labels, PER_DIGIT)
-    written, written_labels = evaluation.read_rows(out / "train.csv")
+    expected = first_of_each_digit(labels, PER_DIGIT)
+    written, written_labels = read_rows(out / "train.csv")
     assert len(written) == 10 * PER_DIGIT
     np.testing.assert_array_equal(written, digits[expected])
     np.testing.assert_array_equal(written_labels, labels[expected])

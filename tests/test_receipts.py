@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import evaluation, feedback, receipts, versions
+from digits import feedback, metrics, receipts, versions
 
 CORRECTIONS = [feedback.Correction(1, 7, "a.png"), feedback.Correction(3, 8, "b.png")]
 FLIPPED = np.arange(2 * 784).reshape(2, 28, 28).astype(np.uint8)
@@ -21,8 +21,8 @@ def name(tmp_path):
 
     Of three held-out digits it fixed the first, broke the third and left the second alone.
     """
-    answers = evaluation.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 3]))
-    held_out = evaluation.Answers(np.array([4, 5, 6]), sure([9, 5, 6]), sure([4, 5, 0]))
+    answers = metrics.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 3]))
+    held_out = metrics.Answers(np.array([4, 5, 6]), sure([9, 5, 6]), sure([4, 5, 0]))
     return receipts.write(tmp_path, 12, CORRECTIONS, answers, held_out, FLIPPED, [None, None])
 
 
@@ -47,8 +47,8 @@ def test_write_each_correction_has_its_outcome(name, tmp_path):
 
 
 def test_write_held_back_correction_has_its_reason(tmp_path):
-    answers = evaluation.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 8]))
-    none = evaluation.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
+    answers = metrics.Answers(np.array([7, 8]), sure([1, 3]), sure([7, 8]))
+    none = metrics.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
     doubts = [None, "labelled 8, but it looks like a 3"]
     name = receipts.write(tmp_path, 1, CORRECTIONS, answers, none, FLIPPED[:0], doubts)
     first, second = receipts.read(tmp_path, name)["corrections"]
@@ -64,7 +64,7 @@ def test_write_flipped_digits_are_kept_with_their_pixels(name, tmp_path):
 
 
 def test_write_wrong_count_of_flipped_digits_is_refused(tmp_path):
-    same = evaluation.Answers(np.array([1]), sure([1]), sure([1]))
+    same = metrics.Answers(np.array([1]), sure([1]), sure([1]))
     with pytest.raises(ValueError, match="longer"):
         receipts.write(tmp_path, 1, [], same, same, FLIPPED, [None])
 
@@ -75,7 +75,7 @@ def test_last_before_the_first_run_is_none(tmp_path):
 
 
 def test_last_of_several_runs_is_the_one_recorded_last(name, tmp_path):
-    none = evaluation.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
+    none = metrics.Answers(np.zeros(0, int), np.zeros((0, 10)), np.zeros((0, 10)))
     empty = receipts.write(tmp_path, 3, [], none, none, FLIPPED[:0], [])
     recorded(tmp_path, empty)
     recorded(tmp_path, name)

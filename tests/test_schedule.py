@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 import finetuning
-from digits import doctor, evaluation, feedback, schedule, status, versions
+from digits import doctor, feedback, schedule, status, versions
+from digits.rows import DataError
 from tests import crontabs
 from tests.roots import make_root
 
@@ -213,7 +214,7 @@ def ending(how):
         (finetuning.Verdict(finetuning.REFUSED, "refused", "Refused, v1 stays."), 3, "stays"),
         (Timeout("lock"), 4, "Another fine-tuning"),
         (feedback.StoreError("The store is torn."), 5, "torn"),
-        (evaluation.DataError("No train.csv."), 5, "train.csv"),
+        (DataError("No train.csv."), 5, "train.csv"),
         (OSError(28, "No space left on device", "/disk"), 1, "No space left on device: /disk"),
         (SystemExit("Stopped; model.h5 is as it was."), 1, "as it was"),
         (ZeroDivisionError("division by zero"), 1, "division by zero"),

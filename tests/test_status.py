@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from digits import files, status, versions
+from digits import durable, status, versions
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_whose_run_says_who_asked_and_since_when_until_it_ended(run, dead_pid, t
 
 def test_read_damaged_file_gives_nothing(run, tmp_path):
     run.progress("learning", 0.5)
-    files.write(tmp_path / versions.FOLDER / status.FILE, b'{"state": "run')
+    durable.write(tmp_path / versions.FOLDER / status.FILE, b'{"state": "run')
     assert status.read(tmp_path) == {}
     assert not status.is_running(tmp_path)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import evaluation, images, model, suspicion, training
+from digits import images, metrics, model, suspicion, training
 from tests.roots import styled_pictures
 
 
@@ -33,7 +33,7 @@ def hard(shipped, replay):
 
 
 def misread(net, digits, labels):
-    wrong = ~evaluation.right(labels, model.predict(net, digits))
+    wrong = ~metrics.right(labels, model.predict(net, digits))
     return digits[wrong][:100], labels[wrong][:100]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import evaluation, model, training
+from digits import metrics, model, training
 
 # augment
 
@@ -157,5 +157,5 @@ def test_calibrate_too_shy_or_too_sure_network_comes_back_with_its_answers_kept(
         after = model.predict(net, digits)
         assert temperature == pytest.approx(factor, rel=0.03)
         assert np.array_equal(after.argmax(axis=1), spoilt.argmax(axis=1))
-        assert evaluation.nll(labels, after) < evaluation.nll(labels, spoilt)
+        assert metrics.nll(labels, after) < metrics.nll(labels, spoilt)
         assert np.allclose(after, best, atol=0.02)

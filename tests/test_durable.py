@@ -2,7 +2,7 @@
 
 import pytest
 
-from digits import files
+from digits import durable
 
 
 @pytest.mark.parametrize("old", [None, b"old and longer than the new"])
@@ -10,7 +10,7 @@ def test_write_any_target_holds_the_data_and_leaves_no_other_file(old, tmp_path)
     path = tmp_path / "file"
     if old is not None:
         path.write_bytes(old)
-    files.write(path, b"new\x00\xff")
+    durable.write(path, b"new\x00\xff")
     assert path.read_bytes() == b"new\x00\xff"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -20,13 +20,13 @@ def test_write_existing_file_keeps_its_mode(mode, tmp_path):
     path = tmp_path / "file"
     path.touch()
     path.chmod(mode)
-    files.write(path, b"new")
+    durable.write(path, b"new")
     assert path.stat().st_mode & 0o777 == mode
 
 
 def test_write_new_file_gets_the_mode_that_open_gives(tmp_path):
     (tmp_path / "plain").touch()
-    files.write(tmp_path / "file", b"new")
+    durable.write(tmp_path / "file", b"new")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
@@ -34,7 +34,7 @@ def test_write_while_read_leaves_the_reader_the_old_content(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with open(path, "rb") as reader:
-        files.write(path, b"new")
+        durable.write(path, b"new")
         assert reader.read() == b"old"
 
 
@@ -42,7 +42,7 @@ def test_write_onto_a_folder_fails_and_leaves_no_litter(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(OSError):  # noqa: PT011, which one depends on the system
-        files.write(folder, b"new")
+        durable.write(folder, b"new")
     assert list(tmp_path.iterdir()) == [folder]
 
 
@@ -60,12 +60,12 @@ def test_append_line_any_end_stands_on_its_own_line(before, after, tmp_path):
     path = tmp_path / "file"
     if before is not None:
         path.write_bytes(before)
-    files.append_line(path, "new")
+    durable.append_line(path, "new")
     assert path.read_bytes() == after
 
 
 def test_sweep_half_written_files_go_and_others_stay(tmp_path):
     for name in (".model.h5.12.partial", ".other.partial", "model.h5", ".hidden", "a.partial"):
         (tmp_path / name).touch()
-    files.sweep(tmp_path)
+    durable.sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"model.h5", ".hidden", "a.partial"}

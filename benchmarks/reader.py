@@ -1,4 +1,4 @@
-"""How well `digits/images.py` reads pictures, beside the plain way (resize and invert).
+"""How well `digits/images` reads pictures, beside the plain way (resize and invert).
 
     python benchmarks/reader.py [--pictures DIR]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from digits import images, model
+from digits import mnist, model
 
 ZOOM = 4  # drawn so many times larger than a digit, for smooth strokes
 SIDE = ZOOM * model.SIDE
@@ -37,7 +37,7 @@ def draw(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np
             ink = _shuffled(digits[first], rng)
         else:
             ink = _crossing(rng) if i % 4 == 2 else _wandering(rng)
-        strange.append(images.normalise(ink))
+        strange.append(mnist.normalise(ink))
     return np.array(strange, np.uint8).reshape(digits.shape)
 
 

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from digits import images
-from digits.images import ImageError, normalise, open_picture, read_digit
-from digits.ink import find_ink
+from digits.images import ImageError, open_picture, read_digit
+from digits.images.decode import DRAFT_SIDE, MAX_SIDE
+from digits.images.ink import find_ink
+from digits.mnist import normalise
 from digits.rows import read_rows
 
 
@@ -103,8 +105,8 @@ def test_open_picture_exif_orientation_comes_back_upright_without_metadata(turn)
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_open_picture_any_size_long_side_is_bounded_and_aspect_kept(size, form):
     picture = open_picture(saved(Image.new("L", size, 200), form))
-    assert max(picture.size) <= images.MAX_SIDE
-    assert max(picture.size) >= min(max(size), images.DRAFT_SIDE)
+    assert max(picture.size) <= MAX_SIDE
+    assert max(picture.size) >= min(max(size), DRAFT_SIDE)
     assert min(picture.size) == pytest.approx(
         max(1, min(size) * max(picture.size) / max(size)), abs=1
     )

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from digits.images import MAX_SIDE, ImageError, open_picture, read_digit
+from digits.images import ImageError, open_picture, read_digit
+from digits.images.decode import MAX_SIDE
 from tests.uploads import KINDS, ODD, flat_png, many_scans, odd, run_length_bmp, upload
 
 

@@ -14,6 +14,8 @@ from functools import partial, reduce
 import cv2
 import numpy as np
 
+from digits.mnist import NO_INK, ImageError, stroke_width
+
 WORK_SIDE = 320  # px, long side while searching for the digit
 WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
 RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
@@ -27,12 +29,7 @@ MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
 
-NO_INK = "No ink was found; please send a picture with one digit, well lit."
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
-
-
-class ImageError(ValueError):
-    """The picture cannot be read; the message is one sentence for the page."""
 
 
 def find_ink(rgb):
@@ -500,18 +497,6 @@ def _lines_to_frame(mask, slope, thick):
     ruled = thin & reaches & (stats[:, 2] > width // 8)
     ruled[0] = False
     return ruled[labels].astype(np.uint8) if ruled.any() else None
-
-
-def stroke_width(mask):
-    """Mean width of the strokes in px.
-
-    Across a stroke w px wide the distances to its edge are 1, 2, ... (w + 1) / 2, ... 2, 1; their
-    mean m is (w + 1)^2 / 4w, here solved for w.
-    """
-    padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, 5)
-    double = 4 * max(1.0, distance[distance > 0].mean()) - 2
-    return (double + np.sqrt(double**2 - 4)) / 2
 
 
 def _refined(found):

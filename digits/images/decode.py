@@ -1,23 +1,14 @@
-"""Any picture of a handwritten digit -> that digit in MNIST's own form.
-
-    picture = open_picture("photo.jpg")     # upright, at most 1,024 px, RGB
-    digit = read_digit(picture)             # uint8 (28, 28): 0 paper, 255 ink
-
-`digits.ink.find_ink` decides which marks of the picture are one digit; `normalise` brings such
-marks into MNIST's form. `read_digit` is the one after the other. Whatever cannot be read is an
-`ImageError`, whose message is one sentence for the person who sent the picture.
-"""
+"""Any file -> a picture: upright, RGB, of bounded size; what is costly to decode is refused."""
 
 import io
 import os
 import warnings
 from contextlib import suppress
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from digits.ink import NO_INK, ImageError, find_ink, stroke_width
+from digits.mnist import ImageError
 
 MAX_BYTES = 10 * 2**20  # of the file; a phone's 12-megapixel JPEG has 2 to 6 MB
 # What a stranger can make costly stays out: EPS runs Ghostscript, an ICO's picture may be larger
@@ -34,11 +25,6 @@ MAX_TEXT = 2_000_000  # bytes of a PPM whose numbers are text: Pillow decodes it
 MAX_PASSES = 10**9  # pixels times scans of a JPEG; libjpeg does 800 million in a second
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
-MAX_ASPECT = 30  # long side to short; a 1 cut out closely has 10, beyond 100 no strokes are left
-
-DIGIT_SIDE = 28  # px, MNIST's picture
-THIN = 2.3  # px in the box; MNIST's strokes measure 2 to 4
-BOX_SIDE = 20  # px, MNIST's box for the ink (LeCun et al. 1998)
 
 
 def open_picture(file):
@@ -54,7 +40,7 @@ def open_picture(file):
         _refuse_costly(image, data)
         image.draft("RGB", _draft_size(image))
         image.load()
-        return _plain(_shrink(image))
+        return plain(_shrink(image))
     except ImageError:
         raise
     except Exception:  # Pillow raises whatever it meets in a damaged file: struct.error, KeyError
@@ -111,34 +97,6 @@ def _shrink(image):
     return image.resize(size, Image.Resampling.BOX, reducing_gap=2)
 
 
-def read_digit(picture):
-    """The digit in MNIST's form: uint8 (28, 28), 0 paper, 255 ink.
-
-    picture: PIL image of one digit, any size, ink dark or bright. A picture already in MNIST's
-    form comes back as it is. Raises ImageError when there is no ink or several digits.
-    """
-    if picture.size == (DIGIT_SIDE, DIGIT_SIDE):
-        gray = np.asarray(picture.convert("L"))
-        if _is_normal(gray):
-            return gray
-    if max(picture.size) > MAX_ASPECT * min(picture.size):
-        raise ImageError(NO_INK)
-    if picture.mode != "RGB" or picture.has_transparency_data:
-        picture = _plain(picture)
-    return normalise(find_ink(np.asarray(picture)))
-
-
-def _is_normal(gray):
-    """Whether uint8 (28, 28) is in MNIST's form already: bright ink, 20 px box, centred."""
-    left, top, width, height = cv2.boundingRect(gray)
-    margin = min(left, top, DIGIT_SIDE - left - width, DIGIT_SIDE - top - height)
-    if max(width, height) != BOX_SIDE or margin < 1:
-        return False
-    moments = cv2.moments(gray)
-    centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return bool(np.abs(centre - (DIGIT_SIDE - 1) / 2).max() < 1.5)
-
-
 def _read_bytes(file):
     if isinstance(file, (str, os.PathLike)):
         with open(file, "rb") as opened:
@@ -173,7 +131,7 @@ def _eight_bit(image):
     return image.convert("RGB")
 
 
-def _plain(image):
+def plain(image):
     """The image in mode RGB, what is transparent filled so that ink keeps standing out."""
     image = _eight_bit(image)
     if image.mode == "RGB":
@@ -188,33 +146,3 @@ def _plain(image):
     if len(opaque) < alpha.size / 2 or opaque.mean(axis=1).std() < 16:
         paper = np.full(3, 0 if paper.mean() > 127 else 255)
     return Image.fromarray((pixels[..., :3] * alpha + paper * (1 - alpha) + 0.5).astype(np.uint8))
-
-
-def normalise(ink):
-    """The ink in MNIST's form: uint8 (28, 28), its box fitted to 20 x 20 px with its aspect kept,
-    its centre of mass in the middle (LeCun et al. 1998, "Gradient-based learning").
-
-    ink: uint8 (h, w), 0 paper, 255 ink, of one digit. Raises ImageError when there is none.
-    """
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not len(rows):
-        raise ImageError(NO_INK)
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    missing = THIN * max(ink.shape) / BOX_SIDE - stroke_width(ink > 127)
-    if missing > 0:
-        pen = 2 * round(missing / 2 + 0.5) + 1
-        ink = cv2.copyMakeBorder(ink, *[pen // 2] * 4, cv2.BORDER_CONSTANT)
-        ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (pen, pen)))
-    scale = BOX_SIDE / max(ink.shape)
-    size = [max(1, round(side * scale)) for side in ink.shape[::-1]]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    box = cv2.resize(ink, size, interpolation=way)
-    moments = cv2.moments(box)
-    middle = (DIGIT_SIDE - 1) / 2 + 0.5
-    left = round(middle - moments["m10"] / moments["m00"])
-    top = round(middle - moments["m01"] / moments["m00"])
-    left = min(max(left, 0), DIGIT_SIDE - size[0])
-    top = min(max(top, 0), DIGIT_SIDE - size[1])
-    digit = np.zeros((DIGIT_SIDE, DIGIT_SIDE), np.uint8)
-    digit[top : top + size[1], left : left + size[0]] = box
-    return digit

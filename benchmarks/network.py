@@ -15,10 +15,7 @@ from sklearn.metrics import roc_auc_score
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from digits import (
-    metrics,
-    model,
-)
+from digits import metrics, model
 from digits.rows import is_held_out, read_rows  # noqa: E402
 from tests import outliers  # noqa: E402
 

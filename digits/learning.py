@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import gate, metrics, model, suspicion, training
+from digits import gate, metrics, model, suspicion
+from digits.model import training
 
 if TYPE_CHECKING:
     import keras

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import gate, learning, metrics, model, suspicion, training
+from digits import gate, learning, metrics, model, suspicion
+from digits.model import training
 
 
 @pytest.fixture(scope="module")

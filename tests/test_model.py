@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits import light, model
+from digits import model
+from digits.model import numpy_network
 
 HOME = Path(__file__).parents[1]
 LOADERS = pytest.mark.parametrize("load", [model.load, model.load_light])
@@ -44,8 +45,8 @@ def damaged(saved, tmp_path):
 
 def test_import_of_what_the_page_needs_brings_nothing_heavy():
     modules = "charts, exchange, feedback, images, judgements, metrics, model, receipts, rows"
-    modules += ", schedule, status, training, versions"
-    script = f"from digits import {modules}; import sys; print(*sys.modules)"
+    modules += ", schedule, status, versions"
+    script = f"from digits import {modules}; import digits.model.training; import sys; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=HOME, capture_output=True, text=True, check=True
     )
@@ -124,7 +125,7 @@ def test_load_model_of_plain_keras_reads_the_file(net, saved, few):
 
 def test_load_light_own_network_answers_as_load(net, saved, few):
     loaded = model.load_light(saved)
-    assert isinstance(loaded, light.Network)
+    assert isinstance(loaded, numpy_network.Network)
     assert np.allclose(model.predict(loaded, few[0]), model.predict(net, few[0]), atol=1e-5)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from digits import model, outliers
+from digits import model
+from digits.model import outliers
 
 
 def test_draw_outliers_are_in_the_form_of_digits_and_all_different(few):

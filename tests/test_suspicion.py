@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import images, metrics, model, suspicion, training
+from digits import images, metrics, model, suspicion
+from digits.model import training
 from tests.roots import styled_pictures
 
 

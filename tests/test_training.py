@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import metrics, model, training
+from digits import metrics, model
+from digits.model import training
 
 # augment
 

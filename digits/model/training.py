@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from digits import model
+from digits.mnist import CLASSES, SIDE
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +27,7 @@ SHIFT = 2.0  # px
 ELASTIC = 0.7  # px, standard deviation of the coarse grid's displacements
 GRID = 5  # points a side of the coarse grid: one bend a stroke, not one a pixel
 STROKE = 0.3  # share of digits thickened, and the same share thinned: felt pens and ball pens
-CENTRE = (model.SIDE - 1) / 2
+CENTRE = (SIDE - 1) / 2
 
 BATCH = 128  # digits a step
 WARM_UP = 0.1  # share of all steps before the learning rate is full (Goyal et al. 2017)
@@ -57,18 +58,18 @@ def _displacements(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     slant = np.array([[1 / width, shear / height], [np.zeros(n), 1 / height]])
     matrix = np.einsum("ijn,jkn->nik", turn, slant)
-    row, column = np.mgrid[: model.SIDE, : model.SIDE].reshape(2, -1) - CENTRE
+    row, column = np.mgrid[:SIDE, :SIDE].reshape(2, -1) - CENTRE
     places = matrix @ np.stack([column, row]) + rng.uniform(-SHIFT, SHIFT, (n, 2, 1))
     bends = rng.normal(0, ELASTIC, (n * 2, GRID * GRID)) @ _bend_basis()
-    places = places + bends.reshape(n, 2, model.SIDE**2) + CENTRE
-    places = places.reshape(n, 2, model.SIDE, model.SIDE).astype(np.float32)
+    places = places + bends.reshape(n, 2, SIDE**2) + CENTRE
+    places = places.reshape(n, 2, SIDE, SIDE).astype(np.float32)
     return places[:, 0], places[:, 1]
 
 
 def _bend_basis() -> np.ndarray:
     """Return float (25, 784): how far each coarse grid point moves each pixel."""
     points = np.eye(GRID * GRID, dtype=np.float32).reshape(GRID, GRID, GRID * GRID)
-    smooth = cv2.resize(points, (model.SIDE, model.SIDE), interpolation=cv2.INTER_CUBIC)
+    smooth = cv2.resize(points, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return smooth.reshape(-1, GRID * GRID).T
 
 
@@ -175,7 +176,7 @@ def _batches(
 
 def one_hot(labels: np.ndarray) -> np.ndarray:
     """Return exact targets, float32 (n, 10), of labels, int (n,) in 0..9."""
-    return np.eye(model.CLASSES, dtype=np.float32)[labels]
+    return np.eye(CLASSES, dtype=np.float32)[labels]
 
 
 def calibrate(net: keras.Model, digits: np.ndarray, labels: np.ndarray) -> float:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from digits import mnist, model
+from digits.mnist import SIDE as DIGIT_SIDE
+from digits.mnist import normalise
 
 ZOOM = 4  # drawn so many times larger than a digit, for smooth strokes
-SIDE = ZOOM * model.SIDE
+SIDE = ZOOM * DIGIT_SIDE
 PENS = (6, 13)  # px of the large drawing, thinnest and thickest: 1.5 to 3 of the digit
 
 
@@ -37,27 +38,27 @@ def draw(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np
             ink = _shuffled(digits[first], rng)
         else:
             ink = _crossing(rng) if i % 4 == 2 else _wandering(rng)
-        strange.append(mnist.normalise(ink))
+        strange.append(normalise(ink))
     return np.array(strange, np.uint8).reshape(digits.shape)
 
 
 def _overlaid(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return two digits in one, uint8 (36, 36), 5 to 8 px apart sideways."""
-    page = np.zeros((model.SIDE + 8, model.SIDE + 8), np.uint8)
+    page = np.zeros((DIGIT_SIDE + 8, DIGIT_SIDE + 8), np.uint8)
     left, top, other = rng.integers(5, 9), rng.integers(0, 9), rng.integers(0, 9)
-    page[top : top + model.SIDE, : model.SIDE] = first
-    under = page[other : other + model.SIDE, left : left + model.SIDE]
+    page[top : top + DIGIT_SIDE, :DIGIT_SIDE] = first
+    under = page[other : other + DIGIT_SIDE, left : left + DIGIT_SIDE]
     np.maximum(under, second, out=under)
     return page
 
 
 def _shuffled(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the digit's quarters, none where it was, some of them turned: uint8 (28, 28)."""
-    half = model.SIDE // 2
+    half = DIGIT_SIDE // 2
     quarters = digit.reshape(2, half, 2, half).swapaxes(1, 2).reshape(4, half, half)
     places = np.roll(np.arange(4), rng.integers(1, 4))
     turned = np.array([np.rot90(quarters[place], rng.integers(4)) for place in places])
-    return turned.reshape(2, 2, half, half).swapaxes(1, 2).reshape(model.SIDE, model.SIDE)
+    return turned.reshape(2, 2, half, half).swapaxes(1, 2).reshape(DIGIT_SIDE, DIGIT_SIDE)
 
 
 def _crossing(rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from digits import light, model
+from digits import model
+from digits.model import numpy_network
 from tests.roots import make_root
 
 HOME = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ def settle(net, seed):
 
 def difference(path, digits):
     """Return the largest difference between the light answers and Keras' own."""
-    ours = model.predict(light.load(path), digits)
+    ours = model.predict(numpy_network.load(path), digits)
     theirs = model.load(path).predict(model.scale(digits), verbose=0)
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     return np.abs(ours - theirs).max()
@@ -98,13 +99,13 @@ def test_convolve_any_side_span_and_stride_pads_as_tensorflow(side, span, stride
     x = rng.normal(size=(2, side, side + 1, 3)).astype(np.float32)
     kernel = rng.normal(size=(span, span + 1, 3, 4)).astype(np.float32)
     expected = tf.nn.conv2d(x, kernel, (stride, stride), "SAME").numpy()
-    answer = light.convolve(x, kernel, (stride, stride))
+    answer = numpy_network.convolve(x, kernel, (stride, stride))
     assert answer.shape == expected.shape
     assert np.allclose(answer, expected, atol=1e-4)
 
 
 def test_softmax_large_logits_stay_finite_and_sum_to_one():
-    probabilities = light.softmax(np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32))
+    probabilities = numpy_network.softmax(np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32))
     assert np.allclose(probabilities, [[1, 0, 0], [1 / 3] * 3])
 
 
@@ -127,7 +128,7 @@ def test_softmax_large_logits_stay_finite_and_sum_to_one():
 )
 def test_load_file_of_another_network_is_refused(change, edited):
     with pytest.raises((KeyError, TypeError, ValueError)):
-        light.load(edited(change))
+        numpy_network.load(edited(change))
 
 
 def test_load_weights_of_another_shape_are_refused(edited):
@@ -137,7 +138,7 @@ def test_load_weights_of_another_shape_are_refused(edited):
         group["gamma"] = np.ones(1, np.float32)  # NumPy would stretch it silently
 
     with pytest.raises(ValueError, match="gamma is float32"):
-        light.load(edited(shorten))
+        numpy_network.load(edited(shorten))
 
 
 READS_A_PICTURE = """
@@ -165,5 +166,5 @@ def test_page_that_answers_imports_no_tensorflow(tmp_path):
     )
     answer, modules = run.stdout.strip().split("\n")[-2:]
     assert "I read" in answer or "Not sure" in answer
-    assert "digits.light" in modules.split()
+    assert "digits.model.numpy_network" in modules.split()
     assert not {"tensorflow", "keras"} & set(modules.split())

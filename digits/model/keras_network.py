@@ -1,0 +1,60 @@
+"""TensorFlow and Keras, imported when they are first needed: that takes seconds and 500 MB."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
+@lru_cache(maxsize=2)
+def observed(net: keras.Model) -> keras.Model:
+    """Return net with what its last layer is given put before its answers."""
+    keras = keras_api()
+    given = keras.layers.Flatten()(net.layers[-1].input)
+    return keras.Model(net.inputs, keras.layers.Concatenate()([given, net.outputs[0]]))
+
+
+@lru_cache(maxsize=8)
+def compiled(net: keras.Model):
+    """Return net as one graph for any number of rows: 40 times faster than `net.predict`."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(net.input_shape, tf.float32)]
+    graph = tf.function(
+        lambda x: net(x, training=False), input_signature=signature, autograph=False
+    )
+    return graph.get_concrete_function()
+
+
+def keras_api():
+    """Return Keras, imported without TensorFlow's notes: under cron each would become a mail."""
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _stderr_silenced():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for a GPU, and says so
+        logging.getLogger("absl").setLevel(logging.ERROR)  # else each saved .h5 is called legacy
+    import keras
+
+    return keras
+
+
+@contextmanager
+def _stderr_silenced():
+    """Discard what native code writes to file descriptor 2 meanwhile."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

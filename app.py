@@ -28,10 +28,8 @@ from streamlit.errors import StreamlitAPIException
 
 from digits import (
     charts,
-    exchange,
     feedback,
     guesses,
-    judgements,
     lesson,
     metrics,
     model,
@@ -42,7 +40,9 @@ from digits import (
     status,
     versions,
 )
-from digits.corrections import Correction
+from digits.feedback import verdicts
+from digits.feedback.archive import export
+from digits.feedback.corrections import Correction
 from digits.guesses import Guess
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
@@ -464,7 +464,7 @@ def show_version() -> None:
 
 def show_live_accuracy() -> None:
     """Say how often visitors found the guesses right, and how many they looked at."""
-    tally = judgements.live_accuracy(ROOT)
+    tally = verdicts.live_accuracy(ROOT)
     digits = tally.right + tally.wrong
     if digits:
         low, high = metrics.wilson(tally.right, digits)
@@ -616,7 +616,7 @@ def show_exchange(stored: list[Correction]) -> None:
     with st.expander("Export and import"):
         st.download_button(
             "Export all as a zip",
-            lambda: exchange.export(ROOT),
+            lambda: export(ROOT),
             "corrections.zip",
             "application/zip",
             disabled=not stored,

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from digits import charts, judgements, model, tables, versions
+from digits import charts, model, versions
+from digits.feedback import csv_tables, verdicts
 
 # From which probability a word fits; below model.SURE an answer names two digits.
 WORDS = {0.99: "Almost certain", model.SURE: "Quite sure", 0.6: "Unsure", 0.0: "A mere guess"}
@@ -34,7 +35,7 @@ class Guess:
     digit: np.ndarray
     probabilities: np.ndarray
     version: versions.Version
-    shown: judgements.Shown | None = None
+    shown: verdicts.Shown | None = None
 
     @cached_property
     def picture_shown(self) -> bytes:
@@ -94,6 +95,6 @@ def table(rows: Iterable[tuple[Guess, str, int | None]]) -> str:
     writer.writerow(COLUMNS)
     for guess, verdict, actual in rows:
         share = f"{guess.confidence:.4f}"
-        name = tables.harmless(guess.name)
+        name = csv_tables.harmless(guess.name)
         writer.writerow([name, guess.label, share, guess.version.name, verdict, actual])
     return text.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from digits import receipts, versions
-from digits.corrections import Correction
+from digits.feedback.corrections import Correction
 
 WAITING, LEARNED, HELD_BACK, WRONG, REMOVED = STATES = (
     "waiting",

@@ -9,13 +9,15 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digits import exchange, feedback, images, judgements, model
-from digits.corrections import Correction
+from digits import feedback, images, model
+from digits.feedback import verdicts
+from digits.feedback.archive import import_zip
+from digits.feedback.corrections import Correction
 from digits.guesses import Guess
 
 MAX_STORED = 200  # corrections from one visit; a class of thirty draws fewer
 YES, NO, NO_DIGIT = "Yes", "No", "Not a digit"
-VERDICTS = {YES: judgements.RIGHT, NO: judgements.WRONG, NO_DIGIT: judgements.NO_DIGIT}
+VERDICTS = {YES: verdicts.RIGHT, NO: verdicts.WRONG, NO_DIGIT: verdicts.NO_DIGIT}
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,11 @@ class Visit:
         """Import a zip of corrections; return a sentence on what was done.
 
         trusted: whether the visitor gave a password; a stranger may store MAX_STORED in all. Raises
-        StoreError as `exchange.import_zip` does.
+        StoreError as `import_zip` does.
         """
         if trusted:
-            return str(exchange.import_zip(self.root, archive))
-        done = exchange.import_zip(self.root, archive, MAX_STORED - self.stored)
+            return str(import_zip(self.root, archive))
+        done = import_zip(self.root, archive, MAX_STORED - self.stored)
         self.stored += done.stored
         return str(done)
 
@@ -122,14 +124,14 @@ class Visit:
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
             return
-        self._log(guess, judgements.SHOWN)
+        self._log(guess, verdicts.SHOWN)
         del self.said[guess.key]
 
     def _shown(self, guess: Guess) -> Guess:
         """Log that a guess is shown; a disk that refuses keeps nobody from reading."""
         name = guess.version.name
         try:
-            shown = judgements.shown(self.root, guess.label, guess.confidence, name)
+            shown = verdicts.shown(self.root, guess.label, guess.confidence, name)
         except feedback.StoreError:
             return guess
         return replace(guess, shown=shown)
@@ -143,6 +145,6 @@ class Visit:
         """Log the verdict on a guess that was logged when it was shown."""
         try:
             if guess.shown:
-                judgements.judge(self.root, guess.shown, verdict)
+                verdicts.judge(self.root, guess.shown, verdict)
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)

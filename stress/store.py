@@ -24,7 +24,11 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from digits import corrections, exchange, feedback, model, versions  # noqa: E402  # noqa: E402
+from digits import feedback, model, versions  # noqa: E402  # noqa: E402  # noqa: E402
+from digits.feedback import (
+    archive,
+    corrections,
+)
 from finetuning import DONE, LOCKED, REFUSED  # noqa: E402
 from tests.roots import add_misread, make_root  # noqa: E402
 
@@ -120,10 +124,10 @@ def export(root, stop):
     """Export again and again until told to stop; each zip must be whole, with all it names."""
     rounds = 0
     while not stop.is_set() or rounds == 0:
-        with zipfile.ZipFile(io.BytesIO(exchange.export(root))) as archive:
-            assert archive.testzip() is None
-            lines = archive.read(corrections.TABLE).decode().splitlines()[1:]
-            assert {line.split(",")[2] for line in lines} <= set(archive.namelist())
+        with zipfile.ZipFile(io.BytesIO(archive.export(root))) as held:
+            assert held.testzip() is None
+            lines = held.read(corrections.TABLE).decode().splitlines()[1:]
+            assert {line.split(",")[2] for line in lines} <= set(held.namelist())
         rounds += 1
     print(f"exported: {rounds} times, {len(lines)} rows in the last")
 

@@ -14,18 +14,9 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import (
-    exchange,
-    feedback,
-    images,
-    judgements,
-    lesson,
-    model,
-    runs,
-    schedule,
-    status,
-    versions,
-)
+from digits import feedback, images, lesson, model, runs, schedule, status, versions
+from digits.feedback import verdicts
+from digits.feedback.archive import export
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -183,7 +174,7 @@ def test_page_undo_takes_the_correction_back_and_asks_again(page, root, shipped)
     button(page, "Undo").click().run()
     assert feedback.load(root)[0] == []
     assert group(page, QUESTION).value is None
-    assert judgements.live_accuracy(root).judged == 0
+    assert verdicts.live_accuracy(root).judged == 0
 
 
 def test_page_wrong_guess_preselects_nothing_among_ten_digits(page, root, rows):
@@ -201,7 +192,7 @@ def test_page_wrong_but_the_guess_picked_counts_as_right(page, root, rows):
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
     correct(page, int(labels[0]))
     assert feedback.load(root) == ([], [])
-    assert judgements.live_accuracy(root).right == 1
+    assert verdicts.live_accuracy(root).right == 1
 
 
 @pytest.mark.parametrize(("verdict", "counted"), [("Yes", "right"), ("Not a digit", "no_digit")])
@@ -209,7 +200,7 @@ def test_page_verdict_without_digit_is_counted_once(page, root, rows, verdict, c
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     group(page, QUESTION).set_value(verdict).run()
     page.run()
-    tally = judgements.live_accuracy(root)
+    tally = verdicts.live_accuracy(root)
     assert (tally.shown, tally.judged, getattr(tally, counted)) == (1, 1, 1)
     assert feedback.load(root) == ([], [])
     assert "Thank you" in page.success[0].value
@@ -312,7 +303,7 @@ def test_corrections_exported_elsewhere_are_imported(page, root, shipped, tmp_pa
     other = tmp_path_factory.mktemp("other")
     add_misread(make_root(other), shipped, 2)
     open_part(page, "Corrections")
-    page.file_uploader[1].set_value(("corrections.zip", exchange.export(other), "application/zip"))
+    page.file_uploader[1].set_value(("corrections.zip", export(other), "application/zip"))
     page.run()
     button(page, "Import it").click().run()
     assert not page.exception

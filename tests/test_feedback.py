@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import corrections, exchange, feedback
+from digits import feedback
+from digits.feedback import corrections
+from digits.feedback.archive import export
 
 OLD_HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
 
@@ -503,7 +505,7 @@ def test_add_while_others_change_and_export_loses_nothing(tmp_path):
     with ThreadPoolExecutor(9) as pool:
         adding = [pool.submit(add_many, tmp_path, worker, 15) for worker in range(3)]
         changing = [pool.submit(change, one) for one in first]
-        archives = [exchange.export(tmp_path) for _ in range(3)]
+        archives = [export(tmp_path) for _ in range(3)]
         changed = [job.result() for job in changing]
         for job in adding:
             job.result()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from digits import receipts, states, versions
-from digits.corrections import Correction
+from digits.feedback.corrections import Correction
 
 ONE = Correction(1, 7, "incorrect_images/a.png")
 FIRST, NEXT = (versions.Version(f"v{i}-0000000{i}", "0", "2026-01-01") for i in (1, 2))

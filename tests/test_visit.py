@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import exchange, feedback, judgements, versions, visit
+from digits import feedback, versions, visit
+from digits.feedback import verdicts
+from digits.feedback.archive import export
 from digits.visit import Given, Visit
 from tests.styles import on_paper
 
@@ -42,9 +44,9 @@ def test_read_no_picture_gives_a_sentence(one):
 def test_read_again_is_logged_once_and_by_the_next_version_anew(one, given, shipped, tmp_path):
     first = guess_of(one, given, shipped)
     assert guess_of(one, given, shipped) is first
-    assert judgements.live_accuracy(tmp_path).shown == 1
+    assert verdicts.live_accuracy(tmp_path).shown == 1
     assert guess_of(one, given, shipped, NEW).version == NEW
-    assert judgements.live_accuracy(tmp_path).shown == 2
+    assert verdicts.live_accuracy(tmp_path).shown == 2
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -59,7 +61,7 @@ def test_read_with_a_disk_that_refuses_still_answers(one, given, shipped, monkey
     def refuse(*_):
         raise feedback.StoreError("The disk is full.")
 
-    monkeypatch.setattr(judgements, "shown", refuse)
+    monkeypatch.setattr(verdicts, "shown", refuse)
     guess = guess_of(one, given, shipped)
     one.agree(guess)
     assert guess.shown is None
@@ -73,17 +75,17 @@ def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, ship
     (kept,), _ = feedback.load(tmp_path)
     assert (kept.predicted, kept.actual, kept.version) == (guess.label, other, OLD.name)
     assert np.array_equal(np.array(Image.open(tmp_path / kept.image)), np.array(guess.picture))
-    assert judgements.live_accuracy(tmp_path).wrong == 1
+    assert verdicts.live_accuracy(tmp_path).wrong == 1
     one.undo(guess)
     assert feedback.load(tmp_path)[0] == []
-    assert judgements.live_accuracy(tmp_path).judged == 0
+    assert verdicts.live_accuracy(tmp_path).judged == 0
     assert not one.said
 
 
 def test_correct_to_the_guess_itself_counts_as_right(one, given, shipped, tmp_path):
     guess = guess_of(one, given, shipped)
     one.correct(guess, guess.label)
-    assert judgements.live_accuracy(tmp_path).right == 1
+    assert verdicts.live_accuracy(tmp_path).right == 1
     assert feedback.load(tmp_path)[0] == []
 
 
@@ -119,7 +121,7 @@ def test_bring_without_a_password_stores_no_more_than_a_visit_may(
     other.mkdir()
     for i in range(3):
         feedback.add(other, Image.new("L", (9, 9), i), i, 9)
-    archive = io.BytesIO(exchange.export(other))
+    archive = io.BytesIO(export(other))
     assert one.bring(archive, trusted).startswith(f"Imported {stored} corrections")
     one.bring(archive, trusted)
     assert len(feedback.load(tmp_path)[0]) == stored

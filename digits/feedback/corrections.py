@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from digits import tables
+from digits.feedback import csv_tables
 
 TABLE = "incorrect_predictions.csv"
 FOLDER = "incorrect_images"
@@ -88,11 +88,11 @@ def read(root: Path) -> list[tuple[int, Correction | ValueError]]:
     return rows
 
 
-def read_table(root: Path) -> tables.Table:
+def read_table(root: Path) -> csv_tables.Table:
     """Return the table. Raises StoreError when there is one, but not of corrections."""
     path = root / TABLE
     try:
-        table = tables.read(path, has_labels)
+        table = csv_tables.read(path, has_labels)
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): mend or move it.") from error
     missing = [name for name in REQUIRED if name not in table.header]
@@ -104,7 +104,9 @@ def read_table(root: Path) -> tables.Table:
     return table
 
 
-def find(root: Path, image: str) -> tuple[tables.Table, tables.Row | None, Correction | None]:
+def find(
+    root: Path, image: str
+) -> tuple[csv_tables.Table, csv_tables.Row | None, Correction | None]:
     """Return the table, the row that counts for an image, and its correction.
 
     The row is None when none names the image, the correction when the row's labels are no digits.
@@ -119,7 +121,7 @@ def find(root: Path, image: str) -> tuple[tables.Table, tables.Row | None, Corre
     return table, None, None
 
 
-def with_our_columns(table: tables.Table) -> tables.Table:
+def with_our_columns(table: csv_tables.Table) -> csv_tables.Table:
     """Return the table, our columns that it lacks now behind those it has."""
     lacking = [name for name in COLUMNS if name not in table.header]
     return replace(table, header=table.header + lacking)
@@ -155,7 +157,7 @@ def to_cells(correction: Correction) -> dict[str, str]:
     """Return the correction as the cells of its row."""
     confidence = "" if correction.confidence is None else f"{correction.confidence:.4f}"
     values = [correction.predicted, correction.actual, correction.image, confidence]
-    values += [tables.harmless(correction.version), correction.added, correction.answers]
+    values += [csv_tables.harmless(correction.version), correction.added, correction.answers]
     values += [REMOVED if correction.removed else ""]
     return dict(zip(COLUMNS, map(str, values), strict=True))
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digits import durable, feedback, tables
+from digits import durable, feedback
+from digits.feedback import csv_tables
 
 TABLE = "judgements.csv"
 FULL_TABLE = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
@@ -63,14 +64,14 @@ def judge(root: str | Path, one: Shown, verdict: str) -> None:
         raise ValueError(f"The verdict is {verdict!r}; one of {', '.join(VERDICTS)} is expected.")
     path = Path(root) / TABLE
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    version = tables.harmless(one.version)
+    version = csv_tables.harmless(one.version)
     cells = [one.id, when, str(one.guess), f"{one.confidence:.4f}", version, verdict]
     with feedback.locked(Path(root)):
         if path.exists() and path.stat().st_size > MAX_BYTES:
             os.replace(path, path.with_name(FULL_TABLE))
         if not path.exists():
-            durable.append_line(path, tables.line(COLUMNS))
-        durable.append_line(path, tables.line(cells))
+            durable.append_line(path, csv_tables.line(COLUMNS))
+        durable.append_line(path, csv_tables.line(cells))
 
 
 def live_accuracy(root: str | Path) -> Tally:

@@ -20,8 +20,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from digits import corrections, durable, tables
-from digits.corrections import FOLDER, TABLE, Correction, StoreError, image_name
+from digits import durable
+from digits.feedback import corrections, csv_tables
+from digits.feedback.corrections import FOLDER, TABLE, Correction, StoreError, image_name
 
 LOCK_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
 LOCK_POLL = 0.005  # s between tries: eight writers at once wait for one another, not for this
@@ -254,26 +255,26 @@ def _counted(root: Path) -> _Count:
 
 def _ready_header(root: Path) -> list[str]:
     """Return the table's column names; a table without our further columns gets them first."""
-    header = tables.read_header(root / TABLE)
+    header = csv_tables.read_header(root / TABLE)
     if all(name in header for name in corrections.COLUMNS):
         return header
     table = corrections.with_our_columns(corrections.read_table(root))
-    tables.write(root / TABLE, table)
+    csv_tables.write(root / TABLE, table)
     return table.header
 
 
 def _append(root: Path, correction: Correction, header: list[str]) -> None:
     """Add the correction's row."""
     cells = corrections.to_cells(correction)
-    durable.append_line(root / TABLE, tables.line([cells.get(name, "") for name in header]))
+    durable.append_line(root / TABLE, csv_tables.line([cells.get(name, "") for name in header]))
 
 
-def _put(root: Path, table: tables.Table, row: tables.Row, correction: Correction) -> None:
+def _put(root: Path, table: csv_tables.Table, row: csv_tables.Row, correction: Correction) -> None:
     """Write the table with the correction in the place of a row's."""
     table = corrections.with_our_columns(table)
     cells = row.cells | corrections.to_cells(correction)
-    row.text = tables.line([cells.get(name, "") for name in table.header])
-    tables.write(root / TABLE, table)
+    row.text = csv_tables.line([cells.get(name, "") for name in table.header])
+    csv_tables.write(root / TABLE, table)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import corrections, exchange, feedback, images
+from digits import feedback, images
+from digits.feedback import archive as zips
+from digits.feedback import corrections
 from digits.rows import read_rows
 from tests.roots import styled_pictures
 
@@ -65,50 +67,50 @@ def png(seed=0):
 
 def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(server, other):
     feedback.confirm(server, feedback.load(server)[0][0])
-    archive = exchange.export(server)
-    assert str(exchange.import_zip(other, io.BytesIO(archive))) == (
+    archive = zips.export(server)
+    assert str(zips.import_zip(other, io.BytesIO(archive))) == (
         "Imported 6 corrections; 0 were here already; 0 skipped."
     )
     assert feedback.load(other) == feedback.load(server)
     for root in (server, other):
-        again = exchange.import_zip(root, io.BytesIO(archive))
+        again = zips.import_zip(root, io.BytesIO(archive))
         assert (again.stored, again.present) == (0, 6)
     assert feedback.load(other) == feedback.load(server)
 
 
 def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, tmp_path):
     removed = feedback.remove(server, feedback.load(server)[0][0])
-    with zipfile.ZipFile(io.BytesIO(exchange.export(server))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
         archive.extractall(tmp_path)
     kept = feedback.load(server)[0]
     with open(tmp_path / corrections.TABLE, newline="") as stream:
         assert [row["Image_Path"] for row in csv.DictReader(stream)] == [one.image for one in kept]
     assert not (tmp_path / removed.image).exists()
     assert all((tmp_path / c.image).read_bytes() == (server / c.image).read_bytes() for c in kept)
-    rows, labels = read_rows(tmp_path / exchange.ROWS)
+    rows, labels = read_rows(tmp_path / zips.ROWS)
     assert labels.tolist() == [label for _, label in digits[1:]]
     expected = [images.read_digit(images.open_picture(server / one.image)) for one in kept]
     assert np.array_equal(rows, expected)
 
 
 def test_export_empty_store_can_be_imported(server, other):
-    assert exchange.import_zip(server, io.BytesIO(exchange.export(other))) == exchange.Imported()
+    assert zips.import_zip(server, io.BytesIO(zips.export(other))) == zips.Imported()
 
 
 def test_export_names_what_it_leaves_out(server):
     feedback.add(server, Image.new("RGB", (50, 50), "white"), 1, 7)  # no ink, so no row
     with open(server / corrections.TABLE, "a") as stream:
         stream.write("1,7,gone.png\n")
-    with zipfile.ZipFile(io.BytesIO(exchange.export(server))) as archive:
-        skipped = archive.read(exchange.SKIPPED).decode().splitlines()
+    with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
+        skipped = archive.read(zips.SKIPPED).decode().splitlines()
     assert "gone.png is missing" in skipped[0]
     assert "not in rows.csv: No ink" in skipped[1]
 
 
 def test_export_too_large_for_a_download_says_what_to_copy(server, monkeypatch):
-    monkeypatch.setattr(exchange, "MAX_EXPORT", 1000)
+    monkeypatch.setattr(zips, "MAX_EXPORT", 1000)
     with pytest.raises(feedback.StoreError, match=r"copy incorrect_predictions\.csv"):
-        exchange.export(server)
+        zips.export(server)
 
 
 def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(server, other):
@@ -117,15 +119,15 @@ def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(s
     old = other / corrections.FOLDER / "incorrect_image_0.png"
     old.write_bytes((server / shown.image).read_bytes())
     (other / corrections.TABLE).write_text(f"{HEADER}1,7,{old}\n")
-    said = str(exchange.import_zip(other, io.BytesIO(exchange.export(server))))
+    said = str(zips.import_zip(other, io.BytesIO(zips.export(server))))
     assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
     assert len(feedback.load(other)[0]) == 6
 
 
 def test_import_zip_removed_here_stays_removed(server):
-    archive = exchange.export(server)
+    archive = zips.export(server)
     feedback.remove(server, feedback.load(server)[0][0])
-    assert exchange.import_zip(server, io.BytesIO(archive)).present == 6
+    assert zips.import_zip(server, io.BytesIO(archive)).present == 6
     assert len(feedback.load(server)[0]) == 5
 
 
@@ -134,16 +136,16 @@ def test_import_zip_removed_here_stays_removed(server):
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/tmp/evil.png", "=evil.png", "evil.exe"])
 def test_import_zip_names_of_the_zip_are_never_kept(name, other):
-    exchange.import_zip(other, one_row(name, png()))
+    zips.import_zip(other, one_row(name, png()))
     (kept,) = feedback.load(other)[0]
-    assert exchange.OWN_NAME.fullmatch(kept.image.removeprefix(f"{corrections.FOLDER}/"))
+    assert zips.OWN_NAME.fullmatch(kept.image.removeprefix(f"{corrections.FOLDER}/"))
     assert {path.name for path in other.parent.iterdir()} == {"other"}
 
 
 def test_import_zip_text_of_the_zip_is_never_kept(other):
     header = ",".join([*corrections.COLUMNS, "Note"])
     row = "1,7,a.png,0.5,=cmd(),=now(),2,,=1+1"
-    exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
+    zips.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
     (kept,) = feedback.load(other)[0]
     assert (kept.version, kept.added, kept.confidence, kept.answers) == ("", "", 0.5, 2)
     assert "=" not in (other / corrections.TABLE).read_text()
@@ -159,7 +161,7 @@ def test_import_zip_text_of_the_zip_is_never_kept(other):
     ],
 )
 def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, other):
-    said = str(exchange.import_zip(other, one_row(name, data, row)))
+    said = str(zips.import_zip(other, one_row(name, data, row)))
     assert said.startswith("Imported 0 corrections; 0 were here already; 1 skipped (line 2: ")
     assert fault in said
     assert feedback.load(other) == ([], [])
@@ -167,16 +169,16 @@ def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, ot
 
 def test_import_zip_picture_outside_the_zip_is_not_read(server, other):
     path = server / feedback.load(server)[0][0].image
-    done = exchange.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
+    done = zips.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
     assert "its image is not in the zip" in done.skipped[0]
 
 
 def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
-    monkeypatch.setattr(exchange, "MAX_IMPORT", 500)
+    monkeypatch.setattr(zips, "MAX_IMPORT", 500)
     names = [f"{i}.png" for i in range(5)]
     table = HEADER + "".join(f"1,7,{name}\n" for name in names)
     members = {name.replace(".", "__"): png(i) for i, name in enumerate(names)}
-    said = str(exchange.import_zip(other, zipped(incorrect_predictions__csv=table, **members)))
+    said = str(zips.import_zip(other, zipped(incorrect_predictions__csv=table, **members)))
     assert said.startswith("Imported 1 corrections; 0 were here already; 4 skipped")
     assert "and 1 more" in said
 
@@ -188,17 +190,17 @@ def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
         io.BytesIO(b"no zip"),
         zipped(a__png=png()),
         zipped(incorrect_predictions__csv="a,b\n1,2\n"),
-        zipped(incorrect_predictions__csv=b"\0" * (exchange.MAX_TABLE + 1)),
+        zipped(incorrect_predictions__csv=b"\0" * (zips.MAX_TABLE + 1)),
     ],
 )
 def test_import_zip_no_export_is_refused_with_a_sentence(file, other):
     with pytest.raises(feedback.StoreError, match="cannot be imported"):
-        exchange.import_zip(other, file)
+        zips.import_zip(other, file)
     assert list(other.iterdir()) == []
 
 
 def test_import_zip_damaged_archives_are_read_or_refused(server, other):
-    archive = exchange.export(server)
+    archive = zips.export(server)
     rng = random.Random(0)
     for _ in range(60):
         spoilt = bytearray(archive)
@@ -206,7 +208,7 @@ def test_import_zip_damaged_archives_are_read_or_refused(server, other):
             spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
         del spoilt[rng.randrange(len(spoilt) // 2, 2 * len(spoilt)) :]
         with suppress(feedback.StoreError):
-            exchange.import_zip(other, io.BytesIO(spoilt))
+            zips.import_zip(other, io.BytesIO(spoilt))
     stored, warnings = feedback.load(other)
     assert warnings == []
     for one in stored:
@@ -216,14 +218,14 @@ def test_import_zip_damaged_archives_are_read_or_refused(server, other):
 def test_import_zip_into_a_full_store_says_what_was_imported(server, other, monkeypatch):
     monkeypatch.setattr(feedback, "MAX_PICTURES", 2)
     with pytest.raises(feedback.StoreError, match=r"Imported 2 corrections.* The store is full"):
-        exchange.import_zip(other, io.BytesIO(exchange.export(server)))
+        zips.import_zip(other, io.BytesIO(zips.export(server)))
     assert len(feedback.load(other)[0]) == 2
 
 
 def test_import_zip_of_more_than_allowed_stores_so_many_and_says_what_to_do(server, other):
-    archive = exchange.export(server)
+    archive = zips.export(server)
     # What is here already does not count, be it all that is left.
     for most, total, is_cut in ((4, 4, True), (4, 6, False), (0, 6, False)):
-        done = exchange.import_zip(other, io.BytesIO(archive), most)
+        done = zips.import_zip(other, io.BytesIO(archive), most)
         assert len(feedback.load(other)[0]) == total
         assert done.is_cut == is_cut == ("DIGITS_PASSWORD" in str(done))

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from digits import tables
+from digits.feedback import csv_tables
 
 
 def is_row(cells):
@@ -16,7 +16,7 @@ def is_row(cells):
 
 def read(text):
     """The header and the values of each row of a table with columns a and b."""
-    table = tables.parse(text.encode("utf-8", "surrogateescape"), is_row)
+    table = csv_tables.parse(text.encode("utf-8", "surrogateescape"), is_row)
     return table.header, [list(row.cells.values()) for row in table.rows]
 
 
@@ -44,19 +44,19 @@ def test_parse_any_form_gives_each_row_its_own_cells(text, rows):
 
 def test_read_missing_or_empty_file_has_no_columns(tmp_path):
     path = tmp_path / "table.csv"
-    assert tables.read(path, is_row) == tables.Table([], [])
+    assert csv_tables.read(path, is_row) == csv_tables.Table([], [])
     path.touch()
-    assert tables.read(path, is_row) == tables.Table([], [])
+    assert csv_tables.read(path, is_row) == csv_tables.Table([], [])
 
 
 def test_parse_rows_are_numbered_by_their_first_line():
-    table = tables.parse(b'a,b\n1,"two\nlines"\n\n2,y\n', is_row)
+    table = csv_tables.parse(b'a,b\n1,"two\nlines"\n\n2,y\n', is_row)
     assert [row.number for row in table.rows] == [2, 5]
 
 
 def test_parse_a_thousand_open_quotation_marks_end_soon():
     lines = ['x,"'] * 1000
-    assert len(tables.parse("\n".join(["a,b", *lines]).encode(), is_row).rows) == 500
+    assert len(csv_tables.parse("\n".join(["a,b", *lines]).encode(), is_row).rows) == 500
 
 
 def test_write_what_was_read_gives_the_same_table_to_any_reader(tmp_path):
@@ -64,11 +64,11 @@ def test_write_what_was_read_gives_the_same_table_to_any_reader(tmp_path):
     pieces = ["x", ",", '"', "\n", " ", "é", "=", ""]
     rows = [[str(i), "".join(rng.choice(pieces, 5))] for i in range(200)]
     path = tmp_path / "table.csv"
-    path.write_text("".join(f"{tables.line(row)}\n" for row in [["a", "b"], *rows]))
+    path.write_text("".join(f"{csv_tables.line(row)}\n" for row in [["a", "b"], *rows]))
     before = path.read_bytes()
-    table = tables.read(path, is_row)
+    table = csv_tables.read(path, is_row)
     assert [list(row.cells.values()) for row in table.rows] == rows
-    tables.write(path, table)
+    csv_tables.write(path, table)
     assert path.read_bytes() == before
     assert list(csv.reader(io.StringIO(before.decode())))[1:] == rows
 
@@ -77,11 +77,11 @@ def test_write_damaged_rows_keep_their_bytes(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(b'a,b\n1,"x\n2,\xff\xfe\n3,"y" z\n')
     before = path.read_bytes()
-    tables.write(path, tables.read(path, is_row))
+    csv_tables.write(path, csv_tables.read(path, is_row))
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
 def test_harmless_formula_becomes_text_and_text_stays(text):
-    assert tables.harmless(text) == f"'{text}"
-    assert tables.harmless(f"v1 {text}") == f"v1 {text}"
+    assert csv_tables.harmless(text) == f"'{text}"
+    assert csv_tables.harmless(f"v1 {text}") == f"v1 {text}"

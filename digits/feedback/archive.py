@@ -19,8 +19,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from digits import corrections, feedback, images, tables
-from digits.corrections import TABLE, Correction, StoreError
+from digits import feedback, images
+from digits.feedback import corrections, csv_tables
+from digits.feedback.corrections import TABLE, Correction, StoreError
 from digits.rows import write_rows
 
 ROWS = "rows.csv"
@@ -133,7 +134,7 @@ def _table(stored: list[Correction]) -> str:
     """Return the corrections as a table that names the zip's pictures."""
     rows = [corrections.to_cells(replace(one, image=_name_in_zip(one))) for one in stored]
     lines = [corrections.COLUMNS, *(list(row.values()) for row in rows)]
-    return "".join(f"{tables.line(line)}\n" for line in lines)
+    return "".join(f"{csv_tables.line(line)}\n" for line in lines)
 
 
 def _rows(root: Path, stored: list[Correction]) -> tuple[str, list[str]]:
@@ -158,7 +159,9 @@ def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
             entries = {Path(info.filename).name: info for info in archive.infolist()}
             if TABLE not in entries:
                 raise ValueError(f"it holds no {TABLE}")
-            table = tables.parse(_read(archive, entries[TABLE], MAX_TABLE), corrections.has_labels)
+            table = csv_tables.parse(
+                _read(archive, entries[TABLE], MAX_TABLE), corrections.has_labels
+            )
             missing = [name for name in corrections.REQUIRED if name not in table.header]
             if missing:
                 raise ValueError(f"its {TABLE} lacks the column {missing[0]}")
@@ -170,7 +173,7 @@ def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
 
 
 def _pictures(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], table: tables.Table
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], table: csv_tables.Table
 ) -> Iterator[tuple[int, tuple | ValueError]]:
     """Yield what `_unpack` does, for the rows of the zip's table."""
     left = MAX_IMPORT

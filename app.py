@@ -33,7 +33,6 @@ from digits import (
     lesson,
     metrics,
     model,
-    receipts,
     runs,
     schedule,
     states,
@@ -45,6 +44,7 @@ from digits.feedback.archive import export
 from digits.feedback.corrections import Correction
 from digits.guesses import Guess
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
+from digits.versions import receipts
 from digits.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
 
 try:

@@ -49,7 +49,6 @@ from digits import (
     learning,
     metrics,
     model,
-    receipts,
     schedule,
     status,
     suspicion,
@@ -57,7 +56,8 @@ from digits import (
 )
 from digits.lesson import SANDBOX, SWITCHES
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
-from digits.witness import answers_afresh
+from digits.versions import receipts
+from digits.versions.smoke_test import answers_afresh
 
 if TYPE_CHECKING:
     import keras

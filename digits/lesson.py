@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from digits import feedback, images, metrics, model, receipts, runs, status, versions
+from digits import feedback, images, metrics, model, runs, status, versions
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
+from digits.versions import receipts
 
 PREFIX = "digits-lesson-"  # of a sandbox's folder; the number of the server's process follows
 SANDBOX = "sandbox"  # the file that marks a root in which things may be broken on purpose

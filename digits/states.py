@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digits import receipts, versions
+from digits import versions
 from digits.feedback.corrections import Correction
+from digits.versions import receipts
 
 WAITING, LEARNED, HELD_BACK, WRONG, REMOVED = STATES = (
     "waiting",

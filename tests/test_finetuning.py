@@ -16,8 +16,9 @@ from filelock import FileLock
 from PIL import Image
 
 import finetuning
-from digits import feedback, gate, images, learning, metrics, model, receipts, status, versions
+from digits import feedback, gate, images, learning, metrics, model, status, versions
 from digits.rows import is_held_out, read_rows
+from digits.versions import receipts
 from tests.roots import PROJECT, add_misread, make_root
 
 CORRECTIONS = 12

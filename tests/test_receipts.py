@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import feedback, metrics, receipts, versions
+from digits import feedback, metrics, versions
+from digits.versions import receipts
 
 CORRECTIONS = [feedback.Correction(1, 7, "a.png"), feedback.Correction(3, 8, "b.png")]
 FLIPPED = np.arange(2 * 784).reshape(2, 28, 28).astype(np.uint8)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from digits import receipts, states, versions
+from digits import states, versions
 from digits.feedback.corrections import Correction
+from digits.versions import receipts
 
 ONE = Correction(1, 7, "incorrect_images/a.png")
 FIRST, NEXT = (versions.Version(f"v{i}-0000000{i}", "0", "2026-01-01") for i in (1, 2))

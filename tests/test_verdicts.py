@@ -28,16 +28,16 @@ def test_live_accuracy_every_verdict_is_counted_among_the_shown(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "tally"),
+    ("given", "tally"),
     [
         ([RIGHT, RIGHT], Tally(1, 1, 0, 0)),
         ([RIGHT, WRONG], Tally(1, 0, 1, 0)),
         ([WRONG, SHOWN], Tally(1, 0, 0, 0)),
     ],
 )
-def test_judge_again_the_last_verdict_counts_once(verdicts, tally, tmp_path):
+def test_judge_again_the_last_verdict_counts_once(given, tally, tmp_path):
     guess = show(tmp_path)
-    for verdict in verdicts:
+    for verdict in given:
         verdicts.judge(tmp_path, guess, verdict)
     assert verdicts.live_accuracy(tmp_path) == tally
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import model, versions, witness
+from digits import model, versions
+from digits.versions import smoke_test
 from tests.roots import PROJECT
 
 
@@ -11,7 +12,7 @@ def test_answers_afresh_are_those_of_the_network_in_the_file(few, shipped, monke
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # cron sets nothing of the kind
     monkeypatch.chdir(PROJECT.parent)
     path = (PROJECT / versions.MODEL).relative_to(PROJECT.parent)
-    answers = witness.answers_afresh(path, few[0])
+    answers = smoke_test.answers_afresh(path, few[0])
     assert answers.dtype == np.float32
     assert np.allclose(answers, model.predict(shipped, few[0]), atol=1e-4)
 
@@ -20,10 +21,10 @@ def test_answers_afresh_are_those_of_the_network_in_the_file(few, shipped, monke
 def test_answers_afresh_file_that_does_not_load_gives_none_and_the_log_says_why(
     content, few, tmp_path, caplog, monkeypatch
 ):
-    monkeypatch.setattr(witness.log, "propagate", True)
-    caplog.set_level("INFO", witness.log.name)
+    monkeypatch.setattr(smoke_test.log, "propagate", True)
+    caplog.set_level("INFO", smoke_test.log.name)
     path = tmp_path / versions.MODEL
     if content is not None:
         path.write_bytes(content)
-    assert witness.answers_afresh(path, few[0]) is None
+    assert smoke_test.answers_afresh(path, few[0]) is None
     assert str(path) in caplog.text

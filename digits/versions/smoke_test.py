@@ -1,6 +1,6 @@
 """A process of its own that loads a network's file afresh and answers, as any reader of it will.
 
-    python -m digits.witness model.h5 < digits.npy > answers.npy
+    python -m digits.versions.smoke_test model.h5 < digits.npy > answers.npy
 
 Both ends are arrays as `numpy.save` writes them: digits, uint8 (n, 28, 28), and probabilities,
 float32 (n, 10).
@@ -29,10 +29,10 @@ def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
     asked = io.BytesIO()
     np.save(asked, digits)
     done = subprocess.run(
-        [sys.executable, "-m", "digits.witness", path.resolve()],
+        [sys.executable, "-m", "digits.versions.smoke_test", path.resolve()],
         input=asked.getvalue(),
         capture_output=True,
-        cwd=Path(__file__).resolve().parents[1],
+        cwd=Path(__file__).resolve().parents[2],
         check=False,
     )
     if done.returncode:

@@ -40,20 +40,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock, Timeout
 
-from digits import (
-    doctor,
-    durable,
-    feedback,
-    gate,
-    images,
-    learning,
-    metrics,
-    model,
-    schedule,
-    status,
-    suspicion,
-    versions,
-)
+from digits import doctor, durable, feedback, images, metrics, model, schedule, status, versions
+from digits.learning import finetune, gate, mislabelled
 from digits.lesson import SANDBOX, SWITCHES
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.versions import receipts
@@ -91,9 +79,9 @@ class Material:
     """All that one run works with; corrections stand in the same order as their rows."""
 
     corrections: list[feedback.Correction]
-    rows: learning.Rows
-    replay: learning.Rows
-    held_out: learning.Rows
+    rows: finetune.Rows
+    replay: finetune.Rows
+    held_out: finetune.Rows
     warnings: list[str]
 
 
@@ -394,7 +382,7 @@ def mend(root: Path) -> None:
 def learn(
     options: argparse.Namespace,
     corrections: list[feedback.Correction],
-    progress: learning.Progress,
+    progress: finetune.Progress,
 ) -> Verdict:
     """Train on the corrections, judge the candidate, publish it if the gate allows."""
     began = time.monotonic()
@@ -431,7 +419,7 @@ def gather(
     root: Path,
     corrections: list[feedback.Correction],
     seed: int,
-    progress: learning.Progress,
+    progress: finetune.Progress,
 ) -> Material:
     """Return what the run works with: both parts of train.csv, and the corrections' rows.
 
@@ -478,9 +466,9 @@ def study(
     root: Path,
     material: Material,
     seed: int,
-    progress: learning.Progress,
+    progress: finetune.Progress,
     without: list[str],
-) -> tuple[suspicion.Doubts, learning.Outcome]:
+) -> tuple[mislabelled.Doubts, finetune.Outcome]:
     """Return which corrections are doubted, and what became of learning the others.
 
     without: which SWITCHES are off.
@@ -490,27 +478,27 @@ def study(
     first = first_network(root, net)
     progress("Looking for wrong labels", 0.4)
     seen, replayed = (
-        suspicion.Seen(*rows, *model.observe(net, rows[0]))
+        mislabelled.Seen(*rows, *model.observe(net, rows[0]))
         for rows in (material.rows, material.replay)
     )
     vouched = np.array([one.answers >= VOUCHED for one in material.corrections])
-    doubts = suspicion.examine(seen, replayed, vouched)
+    doubts = mislabelled.examine(seen, replayed, vouched)
     digits, labels = material.rows
     if doubts.too_many:
         reason = (
             f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look at them "
             "again"
         )
-        return doubts, learning.learn_nothing(net, material.held_out, material.rows, reason)
-    once = suspicion.last_alike(digits) == np.arange(len(digits))
+        return doubts, finetune.learn_nothing(net, material.held_out, material.rows, reason)
+    once = mislabelled.last_alike(digits) == np.arange(len(digits))
     kept = digits[doubts.none & once], labels[doubts.none & once]
-    old = learning.replay_rows(material.replay, replayed.answers, seed)
+    old = finetune.replay_rows(material.replay, replayed.answers, seed)
     if "replay" in without:
         old = old[:0]
-    candidate = learning.fine_tune(net, first or net, kept, old, seed, progress)
+    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress)
     progress("Judging the candidate", 0.75)
     gated = "gate" not in without
-    return doubts, learning.judge(
+    return doubts, finetune.judge(
         net, candidate, material.held_out, material.rows, doubts, first, gated
     )
 
@@ -528,8 +516,8 @@ def first_network(root: Path, net: keras.Model) -> keras.Model | None:
 def conclude(
     root: Path,
     material: Material,
-    doubts: suspicion.Doubts,
-    outcome: learning.Outcome,
+    doubts: mislabelled.Doubts,
+    outcome: finetune.Outcome,
     report: dict,
 ) -> Verdict:
     """Publish the candidate or record its refusal, with a receipt either way."""
@@ -557,7 +545,7 @@ def conclude(
     return Verdict(REFUSED, versions.REFUSED, message)
 
 
-def describe(outcome: learning.Outcome, doubts: suspicion.Doubts) -> dict:
+def describe(outcome: finetune.Outcome, doubts: mislabelled.Doubts) -> dict:
     """Return what the history says of a run: counts, held-out accuracy with interval, the step."""
     held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
     n = len(held_out.labels)

@@ -116,7 +116,7 @@ def fine_tune(root: Path) -> None:
     with open(root / LOG, "wb") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-    with patch.multiple("digits.learning", **SMALL):
+    with patch.multiple("digits.learning.finetune", **SMALL):
         sys.exit(finetuning.main(["--root", str(root), "--force", "--without", "gate"]))
 
 

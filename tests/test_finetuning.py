@@ -16,7 +16,8 @@ from filelock import FileLock
 from PIL import Image
 
 import finetuning
-from digits import feedback, gate, images, learning, metrics, model, status, versions
+from digits import feedback, images, metrics, model, status, versions
+from digits.learning import finetune, gate
 from digits.rows import is_held_out, read_rows
 from digits.versions import receipts
 from tests.roots import PROJECT, add_misread, make_root
@@ -46,7 +47,7 @@ def learned(tmp_path_factory, shipped):
 @pytest.fixture
 def brief(monkeypatch):
     """Lets runs learn little, for tests of what is done with it."""
-    monkeypatch.setattr(learning, "RATES", learning.RATES[:1])
+    monkeypatch.setattr(learning, "RATES", finetune.RATES[:1])
     monkeypatch.setattr(learning, "ROUNDS", 1)
     monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits import gate
+from digits.learning import gate
 from digits.metrics import Answers
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, gate, lesson, model, status, versions
+from digits import feedback, lesson, model, status, versions
+from digits.learning import gate
 from tests.roots import PROJECT, make_root
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import gate, metrics, model, suspicion
+from digits import metrics, model
+from digits.learning import gate, mislabelled
 from digits.model import training
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def judge(
     trained: keras.Model,
     held_out: Rows,
     corrections: Rows,
-    doubts: suspicion.Doubts,
+    doubts: mislabelled.Doubts,
     first: keras.Model | None,
     gated: bool = True,
 ) -> Outcome:

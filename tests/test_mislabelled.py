@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import images, metrics, model, suspicion
+from digits import images, metrics, model
+from digits.learning import mislabelled
 from digits.model import training
 from tests.roots import styled_pictures
 
@@ -14,7 +15,7 @@ def replayed(shipped, replay):
 
 
 def seen(net, digits, labels):
-    return suspicion.Seen(digits, labels, *model.observe(net, digits))
+    return mislabelled.Seen(digits, labels, *model.observe(net, digits))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,9 @@ def test_examine_flipped_labels_are_doubted_true_ones_are_not(
 ):
     digits, labels = request.getfixturevalue(kind)
     labels, flips = flipped(shipped, (digits, labels), share)
-    doubts = suspicion.examine(seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool))
+    doubts = mislabelled.examine(
+        seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool)
+    )
     assert (~doubts.none)[flips].mean() >= 0.8
     assert (~doubts.none)[~flips].mean() <= 0.1
     assert not doubts.too_many
@@ -66,28 +69,28 @@ def test_examine_flipped_labels_are_doubted_true_ones_are_not(
 def test_examine_all_labels_wrong_are_too_many(shipped, replayed, hard):
     labels, _ = flipped(shipped, hard, 1)
     none = np.zeros(len(labels), bool)
-    assert suspicion.examine(seen(shipped, hard[0], labels), replayed, none).too_many
+    assert mislabelled.examine(seen(shipped, hard[0], labels), replayed, none).too_many
 
 
 def test_examine_second_answer_releases(shipped, replayed, hard):
     labels, flips = flipped(shipped, hard, 0.3)
-    doubts = suspicion.examine(seen(shipped, hard[0], labels), replayed, flips)
+    doubts = mislabelled.examine(seen(shipped, hard[0], labels), replayed, flips)
     assert doubts.none[flips].all()
 
 
 def test_chance_flipped_an_odd_label_among_many_odd_ones_is_likelier_flipped():
     true, odd = [2.0] * 50, [-4.0]
-    few, many = (suspicion.chance_flipped(np.array(true + odd * n)) for n in (1, 30))
-    assert few[-1] < suspicion.TOO_LIKELY < many[-1]
+    few, many = (mislabelled.chance_flipped(np.array(true + odd * n)) for n in (1, 30))
+    assert few[-1] < mislabelled.TOO_LIKELY < many[-1]
     for chances in (few, many):
         assert (chances[:50] < 0.01).all()
 
 
 def test_chance_flipped_falls_with_what_speaks_for_the_label():
-    chances = suspicion.chance_flipped(np.linspace(-12, 4, 30))
+    chances = mislabelled.chance_flipped(np.linspace(-12, 4, 30))
     assert (np.diff(chances) < 0).all()
     assert (chances[0] > 0.99, chances[-1] < 0.01) == (True, True)
-    assert len(suspicion.chance_flipped(np.zeros(0))) == 0
+    assert len(mislabelled.chance_flipped(np.zeros(0))) == 0
 
 
 def test_doubt_reason_names_label_and_rival():
@@ -95,27 +98,29 @@ def test_doubt_reason_names_label_and_rival():
     answers[0, 3], answers[0, 5] = 0.9, 0.1
     apart = np.eye(10)[[5]]
     clean = np.zeros(1, bool)
-    assert suspicion.doubt(np.array([7]), answers, apart, clean) == [
+    assert mislabelled.doubt(np.array([7]), answers, apart, clean) == [
         "labelled 7, but it looks like a 5 to all we know"
     ]
     for label in (5, 3):
-        assert suspicion.doubt(np.array([label]), answers, apart, clean) == [None]
+        assert mislabelled.doubt(np.array([label]), answers, apart, clean) == [None]
 
 
 def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replayed, hard):
     digits, labels = hard[0][[0, 1, 0, 0]], hard[1][[0, 1, 0, 0]].copy()
     labels[0] = (labels[2] + 1) % 10
-    doubts = suspicion.examine(seen(shipped, digits, labels), replayed, np.ones(4, bool))
+    doubts = mislabelled.examine(seen(shipped, digits, labels), replayed, np.ones(4, bool))
     assert doubts.reasons[1:] == [None, None, None]
     assert f"labelled {labels[0]}, " in doubts.reasons[0]
     assert doubts.reasons[0].endswith(f"as a {labels[2]}")
-    assert suspicion.last_alike(digits).tolist() == [3, 1, 3, 3]
+    assert mislabelled.last_alike(digits).tolist() == [3, 1, 3, 3]
 
 
 def test_read_apart_answers_do_not_know_their_own_label(shipped, replayed, hard):
     digits, labels = hard[0][:30], hard[1][:30]
     other = labels.copy()
     other[4] = (labels[4] + 1) % 10
-    said = [suspicion.read_apart(seen(shipped, digits, each), replayed) for each in (labels, other)]
+    said = [
+        mislabelled.read_apart(seen(shipped, digits, each), replayed) for each in (labels, other)
+    ]
     assert np.allclose(said[0][4], said[1][4])
     assert not np.allclose(said[0], said[1])

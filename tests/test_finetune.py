@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digits import gate, learning, metrics, model, suspicion
+from digits import metrics, model
+from digits.learning import finetune, gate, mislabelled
 from digits.model import training
 
 
@@ -17,7 +18,7 @@ def hard(shipped, replay):
 
 
 def chosen(net, replay):
-    return learning.replay_rows(replay, model.predict(net, replay[0]), seed=0)
+    return finetune.replay_rows(replay, model.predict(net, replay[0]), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def learned(shipped, replay, hard):
         patch.setattr(learning, "ROUNDS", 1)
         patch.setattr(learning, "REPLAY_ROWS", 200)
         old = chosen(shipped, replay)
-        net = learning.fine_tune(
+        net = finetune.fine_tune(
             shipped, shipped, hard, old, 0, lambda phase, share: told.append((phase, share))
         )
     return net, told
@@ -52,7 +53,7 @@ def copy_of(net):
 
 
 def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
-    trunk, head = learning.cut(shipped)
+    trunk, head = finetune.cut(shipped)
     answers = model.run(head, model.run(trunk, few[0]))
     assert np.allclose(answers, model.predict(shipped, few[0]), atol=1e-5)
     assert len(trunk.weights) + len(head.weights) == len(shipped.weights)
@@ -65,7 +66,7 @@ def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
 @pytest.mark.parametrize(("layers", "weighted"), [(1, 1), (2, 3), (3, 3), (4, 4), (99, 7)])
 def test_cut_shortcut_past_a_layer_is_not_cut(layers, weighted, shipped, monkeypatch):
     monkeypatch.setattr(learning, "LEARNED_LAYERS", layers)
-    _, head = learning.cut.__wrapped__(shipped)  # not the one in its cache
+    _, head = finetune.cut.__wrapped__(shipped)  # not the one in its cache
     assert sum(len(weights.shape) in (2, 4) for weights in head.weights) == weighted
 
 
@@ -75,28 +76,28 @@ def test_cut_network_of_one_layer_learns_whole():
     layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
     net = keras.Sequential(layers)
     digits = np.zeros((3, 28, 28), np.uint8)
-    trunk, head = learning.cut(net)
+    trunk, head = finetune.cut(net)
     assert np.allclose(model.run(head, model.run(trunk, digits)), model.predict(net, digits))
     assert len(head.weights) == 2
 
 
 def test_head_behind_a_descendants_trunk_is_the_first_networks(learned, shipped):
-    trunk, _ = learning.cut(learned[0])
-    head = learning.head_behind(trunk, shipped)
-    assert all(map(np.array_equal, head.get_weights(), learning.cut(shipped)[1].get_weights()))
+    trunk, _ = finetune.cut(learned[0])
+    head = finetune.head_behind(trunk, shipped)
+    assert all(map(np.array_equal, head.get_weights(), finetune.cut(shipped)[1].get_weights()))
 
 
 def test_head_behind_another_trunk_is_none(shipped):
-    trunk, _ = learning.cut(shipped)
-    assert learning.head_behind(trunk, model.build(seed=5)) is None
-    assert learning.head_behind(trunk, model.build(width=8)) is None
+    trunk, _ = finetune.cut(shipped)
+    assert finetune.head_behind(trunk, model.build(seed=5)) is None
+    assert finetune.head_behind(trunk, model.build(width=8)) is None
 
 
 def test_answers_of_another_trunks_network_are_its_own(shipped, few):
-    trunk, _ = learning.cut(shipped)
+    trunk, _ = finetune.cut(shipped)
     features = model.run(trunk, few[0])
     for net in (shipped, model.build(seed=5)):
-        answers = learning.answers_of(net, trunk, features, few[0])
+        answers = finetune.answers_of(net, trunk, features, few[0])
         assert np.allclose(answers, model.predict(net, few[0]), atol=1e-5)
 
 
@@ -129,7 +130,7 @@ def test_fine_tune_same_seed_gives_the_same_network(learned, shipped, replay, ha
     monkeypatch.setattr(learning, "ROUNDS", 1)
     monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
     old = chosen(shipped, replay)
-    again = learning.fine_tune(shipped, shipped, hard, old, 0, lambda phase, share: None)
+    again = finetune.fine_tune(shipped, shipped, hard, old, 0, lambda phase, share: None)
     answers = [model.predict(net, hard[0]) for net in (again, learned[0])]
     assert np.allclose(*answers, atol=1e-2)
 
@@ -140,14 +141,14 @@ def test_fine_tune_same_seed_gives_the_same_network(learned, shipped, replay, ha
 def test_one_epoch_old_digits_have_their_teachers_answers_new_ones_their_label(
     shipped, replay, hard
 ):
-    trunk, head = learning.cut(shipped)
+    trunk, head = finetune.cut(shipped)
     rng = np.random.default_rng(0)
-    new = hard[0], learning.wanted(hard[1], 0.1)
-    features, targets = learning.one_epoch(trunk, head, replay[0][:50], new, rng)
+    new = hard[0], finetune.wanted(hard[1], 0.1)
+    features, targets = finetune.one_epoch(trunk, head, replay[0][:50], new, rng)
     assert len(features) == len(targets) == 50 + len(hard[0])
     assert np.allclose(targets[:, :10].sum(axis=1), 1, atol=1e-5)
-    assert targets[:, 10].tolist() == [learning.TEMPERATURE] * 50 + [1] * len(hard[0])
-    taught = learning.softened(model.run(head, features[:50]))
+    assert targets[:, 10].tolist() == [finetune.TEMPERATURE] * 50 + [1] * len(hard[0])
+    taught = finetune.softened(model.run(head, features[:50]))
     assert np.allclose(taught, targets[:50, :10], atol=1e-4)
     assert targets[50:, :10].argmax(axis=1).tolist() == hard[1].tolist()
 
@@ -157,16 +158,16 @@ def test_one_epoch_corrections_are_augmented_but_some_are_left_as_they_are(
     as_is, kept, shipped, replay, hard, monkeypatch
 ):
     monkeypatch.setattr(learning, "AS_IS", as_is)
-    trunk, head = learning.cut(shipped)
-    new = hard[0], learning.wanted(hard[1], 0.1)
-    features, _ = learning.one_epoch(trunk, head, replay[0][:5], new, np.random.default_rng(0))
+    trunk, head = finetune.cut(shipped)
+    new = hard[0], finetune.wanted(hard[1], 0.1)
+    features, _ = finetune.one_epoch(trunk, head, replay[0][:5], new, np.random.default_rng(0))
     own = model.run(trunk, hard[0])
     assert np.isclose(own, features[5:], atol=1e-4).all(axis=(1, 2, 3)).sum() == kept
 
 
 def test_fine_tune_corrections_still_misread_come_more_often(shipped, replay, hard, monkeypatch):
     lengths = []
-    in_batches = learning.in_batches
+    in_batches = finetune.in_batches
 
     def seen(turns):
         lengths.append(len(turns))
@@ -175,16 +176,16 @@ def test_fine_tune_corrections_still_misread_come_more_often(shipped, replay, ha
     monkeypatch.setattr(learning, "REPLAY_ROWS", 20)
     monkeypatch.setattr(learning, "RATES", (0.0, 0.0))  # so that all stay misread
     monkeypatch.setattr(learning, "in_batches", seen)
-    learning.fine_tune(shipped, shipped, hard, replay[0][:20], 0, lambda phase, share: None)
-    assert len(lengths) == learning.ROUNDS * 2
-    more = lengths[0] + learning.AGAIN * len(hard[1])
+    finetune.fine_tune(shipped, shipped, hard, replay[0][:20], 0, lambda phase, share: None)
+    assert len(lengths) == finetune.ROUNDS * 2
+    more = lengths[0] + finetune.AGAIN * len(hard[1])
     assert lengths[1:] == [more] * (len(lengths) - 1)
 
 
 @pytest.mark.parametrize(("n", "batches"), [(1, 1), (63, 1), (64, 1), (65, 2), (200, 4)])
 def test_in_batches_all_turns_once_the_last_batch_filled_up(n, batches):
-    got = learning.in_batches(np.arange(n))
-    assert got.shape == (batches, learning.BATCH)
+    got = finetune.in_batches(np.arange(n))
+    assert got.shape == (batches, finetune.BATCH)
     assert got.ravel()[:n].tolist() == list(range(n))
     assert set(got.ravel()) == set(range(n))
 
@@ -196,19 +197,19 @@ def test_fine_tune_corrections_read_rightly_take_the_fewest_rounds(
     known = metrics.right(few[1], model.predict(shipped, few[0]))
     some = few[0][known], few[1][known]
     shares = []
-    learning.fine_tune(
+    finetune.fine_tune(
         shipped, shipped, some, replay[0][:20], 0, lambda phase, share: shares.append(share)
     )
-    assert shares[-1] == pytest.approx(0.75 - 0.3 * 0.5**learning.ROUNDS_OF_FEW)
+    assert shares[-1] == pytest.approx(0.75 - 0.3 * 0.5**finetune.ROUNDS_OF_FEW)
 
 
 def test_repeated_few_corrections_fill_an_epoch_many_stand_once(few):
     digits, labels = few
     for n in (1, 7, len(labels)):
-        times = [len(part) / n for part in learning.repeated((digits[:n], labels[:n]))]
-        assert times[0] == times[1] == max(1, round(learning.MIN_CORRECTIONS / n))
+        times = [len(part) / n for part in finetune.repeated((digits[:n], labels[:n]))]
+        assert times[0] == times[1] == max(1, round(finetune.MIN_CORRECTIONS / n))
     assert len(
-        learning.repeated((np.repeat(digits, 9, axis=0), np.repeat(labels, 9)))[0]
+        finetune.repeated((np.repeat(digits, 9, axis=0), np.repeat(labels, 9)))[0]
     ) == 9 * len(labels)
 
 
@@ -225,21 +226,21 @@ def test_replay_rows_every_digit_alike_and_the_least_sure_among_them(shipped, re
 
 def test_softened_answers_keep_order_and_come_nearer():
     answers = np.array([[0.9, 0.09, 0.01], [1 / 3] * 3], np.float32)
-    soft = learning.softened(answers)
+    soft = finetune.softened(answers)
     assert np.allclose(soft.sum(axis=1), 1)
     assert soft[0].argsort().tolist() == answers[0].argsort().tolist()
     assert soft[0].max() < answers[0].max()
     assert np.allclose(soft[1], answers[1])
 
 
-@pytest.mark.parametrize("temperature", [1.0, learning.TEMPERATURE])
+@pytest.mark.parametrize("temperature", [1.0, finetune.TEMPERATURE])
 def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
     teacher = np.array([[0.7, 0.2, 0.1] + [0] * 7], np.float32)
     powers = teacher ** (1 / temperature)
     targets = np.column_stack([powers / powers.sum(), [[temperature]]]).astype(np.float32)
     others = ([0.72, 0.18, 0.1], [0.69, 0.2, 0.11], [1.0, 0.0, 0.0], [0.2, 0.7, 0.1])
     rows = [teacher, *(np.array([one + [0] * 7], np.float32) for one in others)]
-    losses = [float(learning.softened_loss(targets, row)[0]) for row in rows]
+    losses = [float(finetune.softened_loss(targets, row)[0]) for row in rows]
     assert losses[0] == min(losses)
     assert losses[3] > losses[2]
     assert np.isfinite(losses).all()
@@ -251,7 +252,7 @@ def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
 def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     """The outcome where every step is tried, and the gate refuses until it was asked so often."""
     asked = []
-    monkeypatch.setattr(learning, "steps_to_try", lambda *_: learning.STEPS)
+    monkeypatch.setattr(learning, "steps_to_try", lambda *_: finetune.STEPS)
 
     def decide(*_):
         asked.append(len(asked) + 1)
@@ -260,14 +261,14 @@ def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     monkeypatch.setattr(gate, "decide", decide)
     trained = copy_of(learned[0])
     held_out = tuple(part[:50] for part in replay)
-    doubts = suspicion.Doubts([None] * len(hard[1]), np.zeros((len(hard[1]), 10)))
-    return learning.judge(shipped, trained, held_out, hard, doubts, None, gated)
+    doubts = mislabelled.Doubts([None] * len(hard[1]), np.zeros((len(hard[1]), 10)))
+    return finetune.judge(shipped, trained, held_out, hard, doubts, None, gated)
 
 
 def test_judge_takes_the_first_step_that_passes(shipped, learned, replay, hard, monkeypatch):
     outcome = judged(shipped, learned, replay, hard, 3, monkeypatch)
     assert outcome.decision == gate.Decision(True, "reason 3")
-    assert outcome.step == learning.STEPS[2]
+    assert outcome.step == finetune.STEPS[2]
     old, new, between = (
         net.layers[-1].get_weights()[0] for net in (shipped, learned[0], outcome.candidate)
     )
@@ -282,28 +283,28 @@ def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
     enough, shipped, learned, hard, monkeypatch
 ):
     monkeypatch.setattr(learning, "ENOUGH", enough)
-    trunk, head = learning.cut(copy_of(learned[0]))
-    way = head, learning.cut(shipped)[1].get_weights(), head.get_weights()
+    trunk, head = finetune.cut(copy_of(learned[0]))
+    way = head, finetune.cut(shipped)[1].get_weights(), head.get_weights()
     features = model.run(trunk, hard[0])
-    steps = learning.steps_to_try(way, features, hard[1])
-    assert steps == learning.STEPS[-len(steps) :]
+    steps = finetune.steps_to_try(way, features, hard[1])
+    assert steps == finetune.STEPS[-len(steps) :]
 
     def hits(step):
-        learning.interpolate(*way, step)
+        finetune.interpolate(*way, step)
         return metrics.right(hard[1], model.run(head, features)).sum()
 
     least = enough * hits(1.0)  # before, all were wrong
-    assert all(hits(step) >= least for step in learning.STEPS[: 1 - len(steps) or None])
+    assert all(hits(step) >= least for step in finetune.STEPS[: 1 - len(steps) or None])
     assert len(steps) == 1 or hits(steps[1]) < least
 
 
 def test_steps_to_try_of_few_read_wrongly_begin_with_the_whole(shipped, learned, hard, few):
-    trunk, head = learning.cut(copy_of(learned[0]))
-    way = head, learning.cut(shipped)[1].get_weights(), head.get_weights()
+    trunk, head = finetune.cut(copy_of(learned[0]))
+    way = head, finetune.cut(shipped)[1].get_weights(), head.get_weights()
     digits, labels = (np.concatenate(parts) for parts in zip(few, hard, strict=True))
-    assert not learning.are_few(len(labels))
-    assert learning.are_few(len(hard[1]))
-    assert learning.steps_to_try(way, model.run(trunk, digits), labels) == learning.STEPS
+    assert not finetune.are_few(len(labels))
+    assert finetune.are_few(len(hard[1]))
+    assert finetune.steps_to_try(way, model.run(trunk, digits), labels) == finetune.STEPS
 
 
 def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(
@@ -311,9 +312,9 @@ def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(
 ):
     outcome = judged(shipped, learned, replay, hard, None, monkeypatch)
     assert not outcome.decision.allowed
-    assert outcome.step == learning.STEPS[-1]
+    assert outcome.step == finetune.STEPS[-1]
     assert outcome.decision.reason.startswith("reason 1; a step of 20% would")
-    assert outcome.decision.reason.endswith(f"reason {len(learning.STEPS)}")
+    assert outcome.decision.reason.endswith(f"reason {len(finetune.STEPS)}")
 
 
 def test_judge_gate_switched_off_takes_the_whole_step_and_says_so(

@@ -1,0 +1,1 @@
+"""Learning: corrections in, a candidate and a decision out."""

@@ -26,23 +26,12 @@ import streamlit as st
 from PIL import Image
 from streamlit.errors import StreamlitAPIException
 
-from digits import (
-    charts,
-    feedback,
-    guesses,
-    lesson,
-    metrics,
-    model,
-    runs,
-    schedule,
-    states,
-    status,
-    versions,
-)
+from digits import charts, feedback, guesses, lesson, metrics, model, states, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.feedback.corrections import Correction
 from digits.guesses import Guess
+from digits.jobs import launch, progress, schedule
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.versions import receipts
 from digits.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
@@ -475,7 +464,7 @@ def show_live_accuracy() -> None:
 
 
 @st.cache_resource
-def started(root: Path) -> list[runs.Run]:
+def started(root: Path) -> list[launch.Run]:
     """Return the last fine-tuning that this server has started, for all its visitors."""
     return []
 
@@ -486,12 +475,12 @@ def start_run() -> None:
     if passed < PAUSE:
         visit().problems["learning"] = f"The next run may start in {PAUSE - passed:.0f} s."
     else:
-        started(ROOT)[:] = [runs.Run(ROOT, "--trigger", "button")]
+        started(ROOT)[:] = [launch.Run(ROOT, "--trigger", "button")]
 
 
 def is_running() -> bool:
     """Return whether a fine-tuning runs, started here or by cron."""
-    return any(run.is_alive() for run in started(ROOT)) or status.is_running(ROOT)
+    return any(run.is_alive() for run in started(ROOT)) or progress.is_running(ROOT)
 
 
 def show_run(was_running: bool) -> None:
@@ -502,7 +491,7 @@ def show_run(was_running: bool) -> None:
     if not running:
         show_ending()
         return
-    show_progress(status.read(ROOT) if status.is_running(ROOT) else {})
+    show_progress(progress.read(ROOT) if progress.is_running(ROOT) else {})
 
 
 def show_progress(entry: dict) -> None:
@@ -515,7 +504,7 @@ def show_progress(entry: dict) -> None:
 
 def show_ending() -> None:
     """Say how the last run ended, whoever started it."""
-    entry, own = status.read(ROOT), started(ROOT)[0] if started(ROOT) else None
+    entry, own = progress.read(ROOT), started(ROOT)[0] if started(ROOT) else None
     if own and own.ended >= entry.get("at", ""):
         show = st.success if own.went_well else st.warning
         show(own.says)
@@ -675,7 +664,7 @@ def show_roll_back() -> None:
 
 def roll_back(name: str) -> None:
     """Put a version back in service, or note why not."""
-    if problem := runs.roll_back(ROOT, name):
+    if problem := launch.roll_back(ROOT, name):
         visit().problems["versions"] = problem
 
 
@@ -722,7 +711,7 @@ def show_schedule() -> None:
     if last := schedule.last_run(ROOT):
         st.write(f"Last run: {last['when']}, exit code {last['code']}. {last['message']}")
     if schedule.overdue(ROOT, entry):
-        check = shlex.join(runs.command(ROOT, "--check"))
+        check = shlex.join(launch.command(ROOT, "--check"))
         st.error(
             f"Overdue: its time came and no run ended. Look why: `{check}`", icon=":material/alarm:"
         )
@@ -794,7 +783,7 @@ def show_experiment(was_running: bool) -> None:
         if one.is_alive() != was_running:
             st.rerun()
         if was_running:
-            show_progress(status.read(one.sandbox))
+            show_progress(progress.read(one.sandbox))
             return
         off = " and ".join(one.without) or "nothing"
         st.info(f"In the sandbox, with {off} switched off: {one.says}")

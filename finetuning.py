@@ -40,7 +40,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock, Timeout
 
-from digits import doctor, durable, feedback, images, metrics, model, schedule, status, versions
+from digits import durable, feedback, images, metrics, model, versions
+from digits.jobs import doctor, progress, schedule
 from digits.learning import finetune, gate, mislabelled
 from digits.lesson import SANDBOX, SWITCHES
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
@@ -115,7 +116,7 @@ def attempt(act: Callable[[argparse.Namespace], Verdict], options: argparse.Name
     try:
         return act(options)
     except Timeout:
-        message = f"Another fine-tuning runs{status.whose(options.root)}; this one did nothing."
+        message = f"Another fine-tuning runs{progress.whose(options.root)}; this one did nothing."
         return Verdict(LOCKED, "locked", message)
     except UNUSABLE as error:
         return Verdict(BAD_DATA, "unusable", str(error))
@@ -251,7 +252,7 @@ def show_receipt(options: argparse.Namespace) -> Verdict:
 
 def show_status(options: argparse.Namespace) -> Verdict:
     """Return what runs, or how the last run ended."""
-    return Verdict(DONE, "status", status.text(options.root))
+    return Verdict(DONE, "status", progress.text(options.root))
 
 
 def roll_back(options: argparse.Namespace) -> Verdict:
@@ -358,7 +359,7 @@ def learn_locked(options: argparse.Namespace, corrections: list[feedback.Correct
     folder.mkdir(exist_ok=True)
     with FileLock(folder / versions.LOCK, blocking=False):  # the kernel frees it if its holder dies
         sweep(options.root)
-        told = status.Status(options.root, options.trigger, os.getpid())
+        told = progress.Status(options.root, options.trigger, os.getpid())
         try:
             mend(options.root)
             verdict = learn(options, corrections, told.progress)

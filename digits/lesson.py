@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from digits import feedback, images, metrics, model, runs, status, versions
+from digits import feedback, images, metrics, model, versions
+from digits.jobs import launch, progress
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.versions import receipts
 
@@ -131,7 +132,7 @@ def sweep() -> None:
     """Remove sandboxes of servers that were killed, but none in which a run is still at work."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = re.fullmatch(rf"{PREFIX}(\d+)-.*", folder.name)
-        if owner and not status.is_alive(int(owner[1])) and not status.is_running(folder):
+        if owner and not progress.is_alive(int(owner[1])) and not progress.is_running(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -168,7 +169,7 @@ class Experiment(threading.Thread):
         try:
             make_sandbox(self._root, self.sandbox)
             options = [f"--without={switch}" for switch in self.without]
-            run = runs.Run(self.sandbox, "--trigger=lesson", *options)
+            run = launch.Run(self.sandbox, "--trigger=lesson", *options)
             run.join()
             if receipt := receipts.last(self.sandbox):
                 self.record = versions.history(self.sandbox)[-1]

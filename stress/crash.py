@@ -34,7 +34,8 @@ import pandas  # noqa: F401  for all runs at once, as all modules here
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import finetuning
-from digits import durable, feedback, model, status, versions
+from digits import durable, feedback, model, versions
+from digits.jobs import progress
 from digits.lesson import SANDBOX
 from digits.rows import TRAIN
 from tests.roots import PROJECT, add_misread, make_root
@@ -138,7 +139,7 @@ def complete(root: Path) -> tuple[float, float]:
 def wait_until_publishing(root: Path, run: multiprocessing.Process) -> None:
     """Return once the run writes its network, or has ended."""
     while run.is_alive():
-        entry = status.read(root)
+        entry = progress.read(root)
         if (entry.get("pid"), entry.get("phase")) == (run.pid, PUBLISHING):
             return
         time.sleep(POLL)
@@ -157,7 +158,7 @@ def kill(run: multiprocessing.Process, after: float) -> bool:
 
 def phase(root: Path, pid: int) -> str:
     """Return what the run with this process number last said that it was doing."""
-    entry = status.read(root)
+    entry = progress.read(root)
     if entry.get("pid") != pid:
         return "Starting"
     return entry["phase"] if entry["state"] == "running" else "Ending"

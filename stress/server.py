@@ -32,7 +32,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from digits import durable, feedback, model, runs, schedule, status, versions
+from digits import durable, feedback, model, versions
+from digits.jobs import launch, progress, schedule
 from digits.rows import TRAIN, read_rows
 from finetuning import DONE, REFUSED
 from stress import session
@@ -178,13 +179,13 @@ async def teach(teacher: session.Session, root: Path, over: asyncio.Event) -> No
     await until_running(root, True)
     await until_running(root, False)
     while not over.is_set():
-        run = await asyncio.create_subprocess_exec(*runs.command(root, *AGAIN), stderr=DEVNULL)
+        run = await asyncio.create_subprocess_exec(*launch.command(root, *AGAIN), stderr=DEVNULL)
         assert await run.wait() in (DONE, REFUSED)
 
 
 async def until_running(root: Path, running: bool) -> None:
     """Return once a fine-tuning runs, or none does."""
-    while status.is_running(root) != running:
+    while progress.is_running(root) != running:
         await asyncio.sleep(LOOK)
 
 
@@ -201,7 +202,7 @@ async def judge(visitor: session.Session, digits: list[int], root: Path) -> list
         began = time.perf_counter()
         await (visitor.choose(label, option) if option else visitor.click(label))
         await visitor.until(effect)
-        clicks.append((label, time.perf_counter() - began, status.is_running(root)))
+        clicks.append((label, time.perf_counter() - began, progress.is_running(root)))
 
     def asked() -> bool:
         return any(one.label == DIGIT for one in visitor.all("button_group"))

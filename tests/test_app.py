@@ -14,9 +14,10 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, lesson, model, runs, schedule, status, versions
+from digits import feedback, images, lesson, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
+from digits.jobs import progress, schedule
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -275,7 +276,7 @@ def test_page_store_damaged_says_so(page, root):
 
 def test_page_run_elsewhere_shows_its_progress(page, root, shipped):
     add_misread(root, shipped, 1)
-    running = status.Status(root, "cron", 1)  # process 1 is always there
+    running = progress.Status(root, "cron", 1)  # process 1 is always there
     running.progress("Training", 0.4)
     page.run()
     assert not page.exception

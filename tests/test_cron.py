@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 import finetuning
-from digits import doctor, schedule, versions
+from digits import versions
+from digits.jobs import doctor, schedule
 from digits.rows import TRAIN
 from tests.roots import PROJECT
 

@@ -16,7 +16,8 @@ from filelock import FileLock
 from PIL import Image
 
 import finetuning
-from digits import feedback, images, metrics, model, status, versions
+from digits import feedback, images, metrics, model, versions
+from digits.jobs import progress
 from digits.learning import finetune, gate
 from digits.rows import is_held_out, read_rows
 from digits.versions import receipts
@@ -81,7 +82,7 @@ def test_main_published_leaves_history_and_receipt(learned):
         label for _, _, label in learned.wrong
     ]
     assert sum(flip["fixed"] for flip in receipt["flipped"]) == run["fixed"]
-    assert status.read(learned.root)["code"] == 0
+    assert progress.read(learned.root)["code"] == 0
 
 
 def test_main_receipt_and_status_say_what_the_run_did(learned, capsys):
@@ -254,7 +255,7 @@ def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
     before = contents(root)
     command = [sys.executable, PROJECT / "finetuning.py", "--root", root]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while status.read(root).get("phase") != "Training":
+    while progress.read(root).get("phase") != "Training":
         assert process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
@@ -262,7 +263,7 @@ def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
     assert process.returncode == 1
     after = {k: v for k, v in contents(root).items() if not k.startswith("versions/")}
     assert after == before | {"incorrect_predictions.csv.lock": b""}
-    assert not status.is_running(root)
+    assert not progress.is_running(root)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a network", "half"])

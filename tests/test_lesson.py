@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, lesson, model, status, versions
+from digits import feedback, lesson, model, versions
+from digits.jobs import progress
 from digits.learning import gate
 from tests.roots import PROJECT, make_root
 
@@ -74,7 +75,7 @@ def test_sweep_sandbox_of_a_killed_server_goes_and_others_stay(tmp_path, monkeyp
     for folder in (left, busy, ours, foreign):
         folder.mkdir()
         (folder / lesson.SANDBOX).touch()
-    status.Status(busy, "lesson", os.getpid()).progress("Training", 0.5)  # outlived its server
+    progress.Status(busy, "lesson", os.getpid()).progress("Training", 0.5)  # outlived its server
     lesson.sweep()
     assert set(tmp_path.iterdir()) == {busy, ours, foreign}
 

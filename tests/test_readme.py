@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from digits import model, schedule, versions
+from digits import model, versions
+from digits.jobs import schedule
 from tests import crontabs
 from tests.roots import PROJECT, add_misread, make_root
 

@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 import finetuning
-from digits import doctor, feedback, schedule, status, versions
+from digits import feedback, versions
+from digits.jobs import doctor, progress, schedule
 from digits.rows import DataError
 from tests import crontabs
 from tests.roots import make_root
@@ -243,12 +244,12 @@ def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
 
 
 def test_main_second_run_at_once_names_who_runs_since_when(well, nice, capfd):
-    running = status.Status(well, "button", os.getpid())
+    running = progress.Status(well, "button", os.getpid())
     with FileLock(well / versions.FOLDER / versions.LOCK):
         running.progress("Training", 0.5)
         code = finetuning.main(["--root", str(well), "--trigger", "cron"])
         assert "asked by button" in doctor.check_lock(well).found
-    since = status.read(well)["since"]
+    since = progress.read(well)["since"]
     assert code == finetuning.LOCKED
     assert f"runs, asked by button, since {since}; this one did nothing" in capfd.readouterr().err
 

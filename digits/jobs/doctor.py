@@ -15,7 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from digits import feedback, model, schedule, status, versions
+from digits import feedback, model, versions
+from digits.jobs import progress, schedule
 from digits.rows import TRAIN, DataError, read_rows
 
 FREE_MB = 200  # the versions kept, the log, a few thousand corrections
@@ -123,7 +124,7 @@ def check_lock(root: Path) -> Finding:
             with FileLock(path, blocking=False):
                 pass
         except Timeout:
-            found = f"a run is at work{status.whose(root)}"
+            found = f"a run is at work{progress.whose(root)}"
             return Finding("lock", found, "wait until it ends, or stop it")
         except OSError as error:
             return Finding("lock", f"cannot be taken ({error.strerror})", f"delete {path}")

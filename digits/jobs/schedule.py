@@ -25,7 +25,7 @@ from digits import durable, versions
 
 TRIGGER = "cron"  # who asks, in the history: the entry's runs
 FILE = "schedule.json"  # in versions/: when the entry was installed, and its last run
-SCRIPT = Path(__file__).resolve().parent.parent / "finetuning.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "finetuning.py"
 FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
 NAMED = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 GRACE = timedelta(hours=1)  # a run is overdue that did not end by then: it takes minutes

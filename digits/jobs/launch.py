@@ -10,7 +10,7 @@ from pathlib import Path
 
 from digits import versions
 
-SCRIPT = Path(__file__).resolve().parent.parent / "finetuning.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "finetuning.py"
 
 
 def command(root: Path, *options: str) -> list[str]:

@@ -26,15 +26,16 @@ import streamlit as st
 from PIL import Image
 from streamlit.errors import StreamlitAPIException
 
-from digits import charts, feedback, guesses, lesson, metrics, model, states, versions
+from digits import feedback, metrics, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.feedback.corrections import Correction
-from digits.guesses import Guess
 from digits.jobs import launch, progress, schedule
+from digits.page import charts, guesses, lesson, states
+from digits.page.guesses import Guess
+from digits.page.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.versions import receipts
-from digits.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said, Visit
 
 try:
     from streamlit_drawable_canvas import st_canvas

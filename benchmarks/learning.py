@@ -29,7 +29,7 @@ from sklearn.datasets import load_digits
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from digits import # noqa: E402     feedback, images, metrics, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+from digits import # noqa: E402     feedback, images, metrics, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
 from digits.versions import receipts  # noqa: E402
 from digits.model import training  # noqa: E402
 from digits.rows import TRAIN, is_held_out, read_rows  # noqa: E402

@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import pictures  # noqa: E402
 
-from digits import # noqa: E402     images, metrics, model  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+from digits import # noqa: E402     images, metrics, model  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
 from digits.rows import is_held_out, read_rows  # noqa: E402
 
 ROW = "{:<34} {:>9} {:>18} {:>8} {:>7} {:>10}"

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import finetuning  # noqa: E402
-from digits import feedback, images, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+from digits import feedback, images, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
 from digits.feedback import corrections  # noqa: E402
 from digits.rows import TRAIN, read_rows  # noqa: E402
 from tests.roots import add_misread, make_root, styled_pictures  # noqa: E402

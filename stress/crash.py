@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import finetuning
 from digits import durable, feedback, model, versions
 from digits.jobs import progress
-from digits.lesson import SANDBOX
+from digits.page.lesson import SANDBOX
 from digits.rows import TRAIN
 from tests.roots import PROJECT, add_misread, make_root
 

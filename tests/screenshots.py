@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from digits import model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+from digits import model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
 from tests.roots import add_misread, make_root  # noqa: E402
 from tests.served import LAUNCH, serve  # noqa: E402
 from tests.test_browser import RUN, click  # noqa: E402

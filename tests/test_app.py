@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from digits import feedback, images, lesson, model, versions
+from digits import feedback, images, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.jobs import progress, schedule

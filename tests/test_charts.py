@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import charts
+from digits.page import charts
 
 RUN = {
     "version": "v2-0a1b2c3d",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import guesses, versions
-from digits.guesses import Guess
+from digits import versions
+from digits.page import guesses
+from digits.page.guesses import Guess
 
 VERSION = versions.Version("v1-00000000", "0", "2026-01-01T00:00:00+00:00")
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, lesson, model, versions
+from digits import feedback, model, versions
 from digits.jobs import progress
 from digits.learning import gate
+from digits.page import lesson
 from tests.roots import PROJECT, make_root
 
 

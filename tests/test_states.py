@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from digits import states, versions
+from digits import versions
 from digits.feedback.corrections import Correction
+from digits.page import states
 from digits.versions import receipts
 
 ONE = Correction(1, 7, "incorrect_images/a.png")

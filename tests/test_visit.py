@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import feedback, versions, visit
+from digits import feedback, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
-from digits.visit import Given, Visit
+from digits.page import visit
+from digits.page.visit import Given, Visit
 from tests.styles import on_paper
 
 OLD, NEW = (versions.Version(f"v{i}-{i:08x}", str(i), "2026-01-01T00:00:00+00:00") for i in (1, 2))

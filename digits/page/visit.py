@@ -13,7 +13,7 @@ from digits import feedback, images, model
 from digits.feedback import verdicts
 from digits.feedback.archive import import_zip
 from digits.feedback.corrections import Correction
-from digits.guesses import Guess
+from digits.page.guesses import Guess
 
 MAX_STORED = 200  # corrections from one visit; a class of thirty draws fewer
 YES, NO, NO_DIGIT = "Yes", "No", "Not a digit"

@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from digits import charts, model, versions
+from digits import model, versions
 from digits.feedback import csv_tables, verdicts
+from digits.page import charts
 
 # From which probability a word fits; below model.SURE an answer names two digits.
 WORDS = {0.99: "Almost certain", model.SURE: "Quite sure", 0.6: "Unsure", 0.0: "A mere guess"}

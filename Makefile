@@ -27,9 +27,10 @@ stress: .venv/test
 	$(BIN)/python stress/server.py
 	$(BIN)/python stress/store.py
 
-.venv/run: requirements.txt
+.venv/run: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --config-settings editable_mode=compat --editable .
 	touch $@
 
 .venv/test: .venv/run tests/requirements.txt

@@ -26,15 +26,14 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from digits import feedback, images, metrics, model, versions
+from digits.model import training
+from digits.rows import TRAIN, is_held_out, read_rows
+from digits.versions import receipts
+from tests.roots import make_root, misread, styled_pictures
+from tests.styles import on_paper
 
-from digits import # noqa: E402     feedback, images, metrics, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from digits.versions import receipts  # noqa: E402
-from digits.model import training  # noqa: E402
-from digits.rows import TRAIN, is_held_out, read_rows  # noqa: E402
-from tests.roots import make_root, misread, styled_pictures  # noqa: E402
-from tests.styles import on_paper  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 GOALS = (
     "Goals: now right 100 % of 20, 95 % of 100, 90 % of 500; unseen: half of the errors gone; "

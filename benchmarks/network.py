@@ -6,18 +6,16 @@ Prints each figure with its goal; takes seconds. The accuracy on MNIST's test im
 `modelbuilding.ipynb`, which has them.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 from digits import metrics, model
-from digits.rows import is_held_out, read_rows  # noqa: E402
-from tests import outliers  # noqa: E402
+from digits.rows import is_held_out, read_rows
+from tests import outliers
+
+ROOT = Path(__file__).resolve().parents[1]
 
 STRANGE = 1_000  # letters, and as many scribbles
 ROW = "{:<44} {:>8} {:>8} {:>18} {:>8}"

@@ -10,7 +10,6 @@ import argparse
 import csv
 import io
 import statistics
-import sys
 import time
 from pathlib import Path
 
@@ -18,13 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from digits import images, metrics, model
+from digits.rows import is_held_out, read_rows
+from tests import pictures
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-import pictures  # noqa: E402
-
-from digits import # noqa: E402     images, metrics, model  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from digits.rows import is_held_out, read_rows  # noqa: E402
 
 ROW = "{:<34} {:>9} {:>18} {:>8} {:>7} {:>10}"
 

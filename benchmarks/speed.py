@@ -25,15 +25,14 @@ import psutil
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import finetuning
+from digits import feedback, images, model, versions
+from digits.feedback import corrections
+from digits.rows import TRAIN, read_rows
+from tests.roots import add_misread, make_root, styled_pictures
+from tests.served import APP, LAUNCH, serve
 
-import finetuning  # noqa: E402
-from digits import feedback, images, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from digits.feedback import corrections  # noqa: E402
-from digits.rows import TRAIN, read_rows  # noqa: E402
-from tests.roots import add_misread, make_root, styled_pictures  # noqa: E402
-from tests.served import APP, LAUNCH, serve  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 WAIT = 120  # s for anything on the page
 VISITS, PICTURES = 10, 10  # visitors one after the other, and the pictures each of them gives

@@ -9,18 +9,16 @@ them spoils no figure.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from digits.rows import is_held_out, read_rows
+from tests import pictures, styles
+
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
-sys.path.insert(0, str(PROJECT))
-
-from digits.rows import is_held_out, read_rows  # noqa: E402
-from tests import pictures, styles  # noqa: E402
 
 SIDE = 320  # px
 SEED = 2  # gives upright sheets, the digit near their middle

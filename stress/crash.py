@@ -31,8 +31,6 @@ from unittest.mock import patch
 import numpy as np
 import pandas  # noqa: F401  for all runs at once, as all modules here
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import finetuning
 from digits import durable, feedback, model, versions
 from digits.jobs import progress

@@ -18,7 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 MAX_BYTES = 20_000  # of one upload: the seeds have 1 to 10 KB, and small ones are tried faster
 CHILD = "--fuzz"  # libFuzzer ends its process, so it gets one of its own

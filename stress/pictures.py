@@ -16,11 +16,10 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from digits import images
+from tests.uploads import BOMBS, ODD, bomb, odd, upload
 
-from digits import images  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from tests.uploads import BOMBS, ODD, bomb, odd, upload  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 MAX_SECONDS = 2.0  # of the reader's own CPU time for one upload
 MAX_MEMORY = 500  # MB, the whole process that reads

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import io
 import re
-import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL
@@ -29,8 +28,6 @@ import h5py
 import numpy as np
 import psutil
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from digits import durable, feedback, model, versions
 from digits.jobs import launch, progress, schedule

@@ -21,16 +21,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from digits import feedback, model, versions
+from digits.feedback import archive, corrections
+from finetuning import DONE, LOCKED, REFUSED
+from tests.roots import add_misread, make_root
 
-from digits import feedback, model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from digits.feedback import (
-    archive,
-    corrections,
-)
-from finetuning import DONE, LOCKED, REFUSED  # noqa: E402
-from tests.roots import add_misread, make_root  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 CHANGED = 40  # corrections that are there before, and are changed while others are added
 

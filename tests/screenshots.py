@@ -15,13 +15,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
+from digits import model, versions
+from tests.roots import add_misread, make_root
+from tests.served import LAUNCH, serve
+from tests.test_browser import RUN, click
 
-from digits import model, versions  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
-from tests.roots import add_misread, make_root  # noqa: E402
-from tests.served import LAUNCH, serve  # noqa: E402
-from tests.test_browser import RUN, click  # noqa: E402
+PROJECT = Path(__file__).resolve().parent.parent
 
 EXAMPLE, ACTUAL = "Slashed 0", "0"
 HEIGHT = 900  # px of the window, before it grows to the page's

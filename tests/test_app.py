@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from digits import feedback, images, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
-from digits.jobs import progress, schedule
+from digits.jobs import launch, progress, schedule
+from digits.page import lesson
 from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
@@ -388,7 +389,7 @@ def test_page_second_run_at_once_waits(page, root, monkeypatch):
         def is_alive(self):
             return False
 
-    monkeypatch.setattr(runs, "Run", Ended)
+    monkeypatch.setattr(launch, "Run", Ended)
     page.run()
     for _ in range(2):
         button(page, "Run Fine-tuning").click().run()

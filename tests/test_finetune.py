@@ -26,8 +26,8 @@ def learned(shipped, replay, hard):
     """What a short lesson makes of the shipped network, and the progress it told."""
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "ROUNDS", 1)
-        patch.setattr(learning, "REPLAY_ROWS", 200)
+        patch.setattr(finetune, "ROUNDS", 1)
+        patch.setattr(finetune, "REPLAY_ROWS", 200)
         old = chosen(shipped, replay)
         net = finetune.fine_tune(
             shipped, shipped, hard, old, 0, lambda phase, share: told.append((phase, share))
@@ -65,7 +65,7 @@ def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
 
 @pytest.mark.parametrize(("layers", "weighted"), [(1, 1), (2, 3), (3, 3), (4, 4), (99, 7)])
 def test_cut_shortcut_past_a_layer_is_not_cut(layers, weighted, shipped, monkeypatch):
-    monkeypatch.setattr(learning, "LEARNED_LAYERS", layers)
+    monkeypatch.setattr(finetune, "LEARNED_LAYERS", layers)
     _, head = finetune.cut.__wrapped__(shipped)  # not the one in its cache
     assert sum(len(weights.shape) in (2, 4) for weights in head.weights) == weighted
 
@@ -127,8 +127,8 @@ def test_fine_tune_makes_corrections_likelier_and_tells_its_progress(learned, sh
 
 
 def test_fine_tune_same_seed_gives_the_same_network(learned, shipped, replay, hard, monkeypatch):
-    monkeypatch.setattr(learning, "ROUNDS", 1)
-    monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
+    monkeypatch.setattr(finetune, "ROUNDS", 1)
+    monkeypatch.setattr(finetune, "REPLAY_ROWS", 200)
     old = chosen(shipped, replay)
     again = finetune.fine_tune(shipped, shipped, hard, old, 0, lambda phase, share: None)
     answers = [model.predict(net, hard[0]) for net in (again, learned[0])]
@@ -157,7 +157,7 @@ def test_one_epoch_old_digits_have_their_teachers_answers_new_ones_their_label(
 def test_one_epoch_corrections_are_augmented_but_some_are_left_as_they_are(
     as_is, kept, shipped, replay, hard, monkeypatch
 ):
-    monkeypatch.setattr(learning, "AS_IS", as_is)
+    monkeypatch.setattr(finetune, "AS_IS", as_is)
     trunk, head = finetune.cut(shipped)
     new = hard[0], finetune.wanted(hard[1], 0.1)
     features, _ = finetune.one_epoch(trunk, head, replay[0][:5], new, np.random.default_rng(0))
@@ -173,9 +173,9 @@ def test_fine_tune_corrections_still_misread_come_more_often(shipped, replay, ha
         lengths.append(len(turns))
         return in_batches(turns)
 
-    monkeypatch.setattr(learning, "REPLAY_ROWS", 20)
-    monkeypatch.setattr(learning, "RATES", (0.0, 0.0))  # so that all stay misread
-    monkeypatch.setattr(learning, "in_batches", seen)
+    monkeypatch.setattr(finetune, "REPLAY_ROWS", 20)
+    monkeypatch.setattr(finetune, "RATES", (0.0, 0.0))  # so that all stay misread
+    monkeypatch.setattr(finetune, "in_batches", seen)
     finetune.fine_tune(shipped, shipped, hard, replay[0][:20], 0, lambda phase, share: None)
     assert len(lengths) == finetune.ROUNDS * 2
     more = lengths[0] + finetune.AGAIN * len(hard[1])
@@ -193,7 +193,7 @@ def test_in_batches_all_turns_once_the_last_batch_filled_up(n, batches):
 def test_fine_tune_corrections_read_rightly_take_the_fewest_rounds(
     shipped, replay, few, monkeypatch
 ):
-    monkeypatch.setattr(learning, "RATES", (0.0, 0.0))
+    monkeypatch.setattr(finetune, "RATES", (0.0, 0.0))
     known = metrics.right(few[1], model.predict(shipped, few[0]))
     some = few[0][known], few[1][known]
     shares = []
@@ -214,7 +214,7 @@ def test_repeated_few_corrections_fill_an_epoch_many_stand_once(few):
 
 
 def test_replay_rows_every_digit_alike_and_the_least_sure_among_them(shipped, replay, monkeypatch):
-    monkeypatch.setattr(learning, "REPLAY_ROWS", 400)
+    monkeypatch.setattr(finetune, "REPLAY_ROWS", 400)
     digits, labels = replay
     known = {digit.tobytes(): place for place, digit in enumerate(digits)}
     places = [known[digit.tobytes()] for digit in chosen(shipped, replay)]
@@ -252,7 +252,7 @@ def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
 def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     """The outcome where every step is tried, and the gate refuses until it was asked so often."""
     asked = []
-    monkeypatch.setattr(learning, "steps_to_try", lambda *_: finetune.STEPS)
+    monkeypatch.setattr(finetune, "steps_to_try", lambda *_: finetune.STEPS)
 
     def decide(*_):
         asked.append(len(asked) + 1)
@@ -282,7 +282,7 @@ def test_judge_takes_the_first_step_that_passes(shipped, learned, replay, hard, 
 def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
     enough, shipped, learned, hard, monkeypatch
 ):
-    monkeypatch.setattr(learning, "ENOUGH", enough)
+    monkeypatch.setattr(finetune, "ENOUGH", enough)
     trunk, head = finetune.cut(copy_of(learned[0]))
     way = head, finetune.cut(shipped)[1].get_weights(), head.get_weights()
     features = model.run(trunk, hard[0])

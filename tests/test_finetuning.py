@@ -48,9 +48,9 @@ def learned(tmp_path_factory, shipped):
 @pytest.fixture
 def brief(monkeypatch):
     """Lets runs learn little, for tests of what is done with it."""
-    monkeypatch.setattr(learning, "RATES", finetune.RATES[:1])
-    monkeypatch.setattr(learning, "ROUNDS", 1)
-    monkeypatch.setattr(learning, "REPLAY_ROWS", 200)
+    monkeypatch.setattr(finetune, "RATES", finetune.RATES[:1])
+    monkeypatch.setattr(finetune, "ROUNDS", 1)
+    monkeypatch.setattr(finetune, "REPLAY_ROWS", 200)
 
 
 def test_main_corrections_are_learned_and_published(learned):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pictures
 import pytest
 from PIL import Image
 
@@ -16,6 +15,7 @@ from digits.images.decode import DRAFT_SIDE, MAX_SIDE
 from digits.images.ink import find_ink
 from digits.mnist import normalise
 from digits.rows import read_rows
+from tests import pictures
 
 
 @pytest.fixture(scope="module")

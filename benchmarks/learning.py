@@ -10,7 +10,7 @@ are drawn on the same rows with other strokes. Successive runs get replay rows b
 are digits in that style drawn on held-out rows.
 With flips, so many of 100 labels are wrong. "Foreign" is scikit-learn's `load_digits`, "MNIST" its
 10,000 test images, from the folder that --mnist names (t10k-*-ubyte.gz).
-Each run is the real `finetuning.py` on a fresh root, a process of its own. Takes minutes.
+Each run is the real `finetuning.py` on a fresh home, a process of its own. Takes minutes.
 """
 
 import argparse
@@ -26,11 +26,12 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from digits import feedback, images, metrics, model, versions
+from digits import feedback, images, metrics, model
+from digits.home import MODEL
 from digits.model import training
 from digits.rows import TRAIN, is_held_out, read_rows
 from digits.versions import receipts
-from tests.roots import make_root, misread, styled_pictures
+from tests.homes import make_home, misread, styled_pictures
 from tests.styles import on_paper
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +63,7 @@ def main():
     options = parser.parse_args()
     if options.many:
         return learn_many(options.many)
-    shipped = model.load(ROOT / versions.MODEL)
+    shipped = model.load(ROOT / MODEL)
     measures = gather(options.mnist)
     print(GOALS)
     names = [*measures, *[""] * (4 - len(measures))]
@@ -82,8 +83,8 @@ def compare(shipped, wrong, measures):
     """Print what one run, and what the mistakes alone, make of the shipped network."""
     rows = as_rows([(picture, label) for picture, _, label in wrong])
     with tempfile.TemporaryDirectory() as folder:
-        root, seconds = run(make_root(Path(folder)), wrong)
-        net = model.load(root / versions.MODEL)
+        home, seconds = run(make_home(Path(folder)), wrong)
+        net = model.load(home.model)
     report(f"finetuning.py, {len(wrong)} corrections", shipped, net, rows, measures, seconds)
     began = time.monotonic()
     net = naive(rows)
@@ -102,9 +103,9 @@ def flip(shipped, wrong, percent, seed):
         for i, (picture, guess, label) in enumerate(wrong)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        root, _ = run(make_root(Path(folder)), answers)
-        lines = receipts.last(root)["corrections"]
-        same = (root / versions.MODEL).read_bytes() == (ROOT / versions.MODEL).read_bytes()
+        home, _ = run(make_home(Path(folder)), answers)
+        lines = receipts.last(home)["corrections"]
+        same = home.model.read_bytes() == (ROOT / MODEL).read_bytes()
     held = [line["outcome"] == receipts.HELD_BACK for line in lines]
     hits = sum(held[i] for i in flipped)
     alarms = sum(held) - hits
@@ -119,11 +120,11 @@ def flip(shipped, wrong, percent, seed):
 def learn_successively(shipped, runs, measures):
     """Print what runs one after another, 20 new corrections each, make of the network."""
     with tempfile.TemporaryDirectory() as folder:
-        root = make_root(Path(folder))
+        home = make_home(Path(folder))
         for i in range(runs):
-            wrong = misread_bent(model.load(root / versions.MODEL), 20, seed=i)
-            _, seconds = run(root, wrong)
-            net = model.load(root / versions.MODEL)
+            wrong = misread_bent(model.load(home.model), 20, seed=i)
+            _, seconds = run(home, wrong)
+            net = model.load(home.model)
             rows = as_rows([(picture, label) for picture, _, label in wrong])
             report(f"run {i + 1}, 20 corrections more", shipped, net, rows, measures, seconds)
 
@@ -138,7 +139,7 @@ def misread_bent(net, n, seed):
     part = ~is_held_out(digits)
     bent = [training.augment(training.augment(digits[part], rng), rng) for _ in range(2)]
     bent, labels = np.concatenate(bent), np.tile(labels[part], 2)
-    hard = rng.permutation(np.flatnonzero(~metrics.right(labels, model.predict(net, bent))))
+    hard = rng.permutation(np.flatnonzero(~metrics.correct(labels, model.predict(net, bent))))
     pictures = [Image.fromarray(on_paper(digit)).convert("RGB") for digit in bent[hard]]
     seen, labels = as_rows(list(zip(pictures, labels[hard], strict=True)))
     assert len(seen) == len(pictures), "the reader refused a digit"
@@ -151,27 +152,27 @@ def learn_many(n):
     """Print the time and the peak memory of a run with n stored corrections."""
     pictures = styled_pictures(n)
     with tempfile.TemporaryDirectory() as folder:
-        root = make_root(Path(folder))
+        home = make_home(Path(folder))
         wrong = [(picture, (label + 1) % 10, label) for picture, label in pictures]
         print(f"{n:,} stored corrections:", flush=True)
-        run(root, wrong, [sys.executable, "-c", WATCH])
+        run(home, wrong, [sys.executable, "-c", WATCH])
 
 
-def run(root, wrong, watch=()):
-    """Store corrections, run finetuning.py; return the root and the seconds of the run.
+def run(home, wrong, watch=()):
+    """Store corrections, run finetuning.py; return the home and the seconds of the run.
 
     watch: the beginning of a command that runs the rest of it.
     """
     for picture, guess, label in wrong:
-        feedback.add(root, picture, int(guess), int(label))
+        feedback.add(home, picture, int(guess), int(label))
     began = time.monotonic()
-    subprocess.run([*watch, sys.executable, ROOT / "finetuning.py", "--root", root], check=False)
-    return root, time.monotonic() - began
+    subprocess.run([*watch, sys.executable, ROOT / "finetuning.py", "--root", home], check=False)
+    return home, time.monotonic() - began
 
 
 def naive(rows):
     """Return the shipped network after five epochs of Adam on the mistakes alone."""
-    net = model.load(ROOT / versions.MODEL)
+    net = model.load(ROOT / MODEL)
     net.compile("adam", "categorical_crossentropy")
     net.fit(model.scale(rows[0]), training.one_hot(rows[1]), epochs=5, verbose=0)
     return net
@@ -216,16 +217,16 @@ def as_rows(pictures):
 def report(name, shipped, net, corrections, measures, seconds=0.0):
     """Print one network's shares: corrections right, unseen errors gone, rows right."""
     right = {
-        key: metrics.right(labels, model.predict(net, digits))
+        key: metrics.correct(labels, model.predict(net, digits))
         for key, (digits, labels) in measures.items()
     }
     digits, labels = measures["unseen"]
-    wrong = (~metrics.right(labels, model.predict(shipped, digits))).sum()
+    wrong = (~metrics.correct(labels, model.predict(shipped, digits))).sum()
     gone = (wrong - (~right["unseen"]).sum()) / wrong
     learned = "-"
     if corrections:
         answers = model.predict(net, corrections[0])
-        learned = f"{metrics.right(corrections[1], answers).mean():.1%}"
+        learned = f"{metrics.correct(corrections[1], answers).mean():.1%}"
     shares = [f"{hits.mean():.2%}" for hits in right.values()] + [""] * (4 - len(right))
     print(ROW.format(name, learned, f"{gone:.1%}", *shares, f"{seconds:.1f}"), flush=True)
 

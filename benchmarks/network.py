@@ -27,7 +27,7 @@ def main():
     apart = is_held_out(digits)
     digits, labels = digits[apart], labels[apart]
     answers = model.predict(net, digits)
-    right, sure = metrics.right(labels, answers), answers.max(axis=1) >= model.SURE
+    right, sure = metrics.correct(labels, answers), answers.max(axis=1) >= model.SURE
     print(ROW.format("what", "figure", "goal", "95 % interval", "n"))
     print(ROW.format("parameters", f"{net.count_params():,}", "<= 1 M", "", ""))
     share("held-out rows right", right, "")

@@ -28,8 +28,9 @@ from playwright.sync_api import sync_playwright
 import finetuning
 from digits import feedback, images, model, versions
 from digits.feedback import corrections
+from digits.home import IMAGES, MODEL
 from digits.rows import TRAIN, read_rows
-from tests.roots import add_misread, make_root, styled_pictures
+from tests.homes import add_misread, make_home, styled_pictures
 from tests.served import APP, LAUNCH, serve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,7 +75,7 @@ def main():
 
 def network():
     """One digit, then more at once, through the network alone."""
-    net, plain = model.load_light(ROOT / versions.MODEL), model.load(ROOT / versions.MODEL)
+    net, plain = model.load_light(ROOT / MODEL), model.load(ROOT / MODEL)
     digits, _ = read_rows(ROOT / TRAIN)
     for n in BATCHES:
         ours = timed(max(5, 500 // n), model.predict, net, digits[:n])
@@ -90,7 +91,7 @@ def plain_predict(net, digits):
 
 def upload():
     """A file until its answer, as the server does it."""
-    net = model.load_light(ROOT / versions.MODEL)
+    net = model.load_light(ROOT / MODEL)
     drawn = styled_pictures(1)[0][0]
     for name, size, goal in (("280 px", (280, 280), 8e-3), ("12 MP", (4000, 3000), 70e-3)):
         data = jpeg(ImageOps.pad(drawn, size, color=drawn.getpixel((0, 0))))
@@ -109,7 +110,7 @@ def plain_answer(data):
     """Return the plain way's answer to a file's bytes."""
     import keras
 
-    net = keras.models.load_model(ROOT / versions.MODEL, compile=False)
+    net = keras.models.load_model(ROOT / MODEL, compile=False)
     picture = ImageOps.invert(Image.open(io.BytesIO(data)).convert("L")).resize((28, 28))
     return plain_predict(net, np.array(picture)[np.newaxis])
 
@@ -120,25 +121,25 @@ def plain_answer(data):
 def page():
     """From the command to the page, to the first answer, to a hundred answers."""
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        root = make_root(Path(folder) / "root")
+        home = make_home(Path(folder) / "root")
         script = Path(folder) / "plain.py"
-        script.write_text(PLAIN_PAGE.format(path=str(ROOT / versions.MODEL)))
+        script.write_text(PLAIN_PAGE.format(path=str(ROOT / MODEL)))
         pictures = save_pictures(Path(folder), VISITS * PICTURES)
-        ours = [start_and_answer(chromium, APP, root, pictures[i]) for i in range(4)]
-        theirs = [start_and_answer(chromium, script, root, pictures[i]) for i in range(2)]
+        ours = [start_and_answer(chromium, APP, home, pictures[i]) for i in range(4)]
+        theirs = [start_and_answer(chromium, script, home, pictures[i]) for i in range(2)]
         # The first start reads every library from the disk; it warms the machine for both.
         started, answered = zip(*ours[1:], strict=True)
         plain_started, plain_answered = zip(*theirs, strict=True)
         report("streamlit run to page usable", started, 2.0, plain_started)
         report("page usable to first answer", answered, 2.0, plain_answered)
-        with serve(root, said=subprocess.DEVNULL) as (address, process):
+        with serve(home, said=subprocess.DEVNULL) as (address, process):
             report_memory(chromium, address, process, pictures)
 
 
-def start_and_answer(chromium, script, root, picture):
+def start_and_answer(chromium, script, home, picture):
     """Return the seconds from the command to a usable page, and from there to an answer."""
     began = time.perf_counter()
-    with serve(root, script, subprocess.DEVNULL) as (address, _):
+    with serve(home, script, subprocess.DEVNULL) as (address, _):
         tab = open_page(chromium, address)
         usable = time.perf_counter()
         ask(tab, [picture])
@@ -161,15 +162,15 @@ def report_memory(chromium, address, process, pictures):
 def learning():
     """A fine-tuning beside an open page, and the page's way to the new version."""
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        root = make_root(Path(folder) / "root")
-        add_misread(root, model.load_light(ROOT / versions.MODEL), 20)
+        home = make_home(Path(folder) / "root")
+        add_misread(home, model.load_light(ROOT / MODEL), 20)
         pictures = save_pictures(Path(folder), 10)
-        with serve(root, said=subprocess.DEVNULL) as (address, _):
+        with serve(home, said=subprocess.DEVNULL) as (address, _):
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
             idle = [answer_anew(tab, address, one) for one in pictures]
             report("answer in the browser, nothing else runs", idle)
-            command = [sys.executable, ROOT / "finetuning.py", "--root", root]
+            command = [sys.executable, ROOT / "finetuning.py", "--root", home]
             began = time.perf_counter()
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             busy = []
@@ -179,7 +180,7 @@ def learning():
             report("the same while a fine-tuning runs", busy, 3 * np.median(idle))
             name = "fine-tuning of 20 corrections to its end"
             report(f"{name} (exit {run.returncode})", [took], 12.0)
-            versions.roll_back(root, "v1")
+            versions.roll_back(home, "v1")
             switched = answer_anew(tab, address, pictures[0])
             report("answer of a version just put in place", [switched], 1.0)
 
@@ -235,45 +236,45 @@ def growth():
     """
     for n in STORES:
         with tempfile.TemporaryDirectory() as folder:
-            root = fill(Path(folder), n)
+            home = fill(Path(folder), n)
             extra = iter(styled_pictures(6, seed=n))
-            report(f"load the store, {n:,} corrections", timed(3, feedback.load, root))
-            report(f"add one to {n:,} corrections", timed(5, add_next, root, extra))
-            report(f"gather a run's rows, {n:,} corrections", timed(1, gather, root))
-            report(f"rerun of the page, {n:,} corrections", timed_page(root))
+            report(f"load the store, {n:,} corrections", timed(3, feedback.load, home))
+            report(f"add one to {n:,} corrections", timed(5, add_next, home, extra))
+            report(f"gather a run's rows, {n:,} corrections", timed(1, gather, home))
+            report(f"rerun of the page, {n:,} corrections", timed_page(home))
 
 
-def fill(root, n):
-    """Return a root with n corrections in the three columns of the original project."""
-    make_root(root / "root")
-    root = root / "root"
-    (root / feedback.FOLDER).mkdir()
-    names = [f"{feedback.FOLDER}/incorrect_image_{i}.png" for i in range(n)]
+def fill(home, n):
+    """Return a home with n corrections in the three columns of the original project."""
+    make_home(home.folder / "root")
+    home = home.folder / "root"
+    (home.images).mkdir()
+    names = [f"{IMAGES}/incorrect_image_{i}.png" for i in range(n)]
     picture = io.BytesIO()
     styled_pictures(1)[0][0].save(picture, "PNG")
     for name in names:
-        (root / name).write_bytes(picture.getvalue())
+        (home.folder / name).write_bytes(picture.getvalue())
     rows = [",".join(corrections.REQUIRED), *(f"1,7,{name}" for name in names)]
-    (root / feedback.TABLE).write_text("\n".join(rows) + "\n")
-    return root
+    (home.table).write_text("\n".join(rows) + "\n")
+    return home
 
 
-def add_next(root, pictures):
+def add_next(home, pictures):
     """Store the next of the pictures."""
     picture, label = next(pictures)
-    feedback.add(root, picture, 1, label)
+    feedback.add(home, picture, 1, label)
 
 
-def gather(root):
+def gather(home):
     """Read a run's corrections and rows, as every fine-tuning does first."""
-    finetuning.gather(root, feedback.load(root)[0], 0, Mock())
+    finetuning.gather(home, feedback.load(home)[0], 0, Mock())
 
 
-def timed_page(root):
-    """Return the seconds of three reruns of the page's script on root."""
+def timed_page(home):
+    """Return the seconds of three reruns of the page's script on home."""
     from streamlit.testing.v1 import AppTest
 
-    os.environ["DIGITS_HOME"] = str(root)
+    os.environ["DIGITS_HOME"] = str(home)
     script = AppTest.from_file(str(ROOT / "app.py"), default_timeout=WAIT)
     return timed(3, script.run)
 

@@ -1,4 +1,4 @@
-"""Scores of answers to labelled rows: arrays in, numbers out; nothing here knows a network."""
+"""Scores of predictions for labelled rows: arrays in, numbers out; nothing here knows a network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Two networks' answers to the same rows.
+class Predictions:
+    """Two networks' predictions for the same rows.
 
     labels: int (n,). before, after: float32 (n, 10), the probabilities the network in service
     and the candidate give.
@@ -19,22 +19,22 @@ class Answers:
     before: np.ndarray
     after: np.ndarray
 
-    def of(self, rows: np.ndarray) -> Answers:
-        """Return the answers to some of the rows: bool (n,)."""
-        return Answers(self.labels[rows], self.before[rows], self.after[rows])
+    def of(self, rows: np.ndarray) -> Predictions:
+        """Return the predictions for some of the rows: bool (n,)."""
+        return Predictions(self.labels[rows], self.before[rows], self.after[rows])
 
     @property
     def fixed(self) -> np.ndarray:
-        """bool (n,): wrong before, right after."""
-        return ~right(self.labels, self.before) & right(self.labels, self.after)
+        """bool (n,): misclassified before, correct after."""
+        return ~correct(self.labels, self.before) & correct(self.labels, self.after)
 
     @property
     def broken(self) -> np.ndarray:
-        """bool (n,): right before, wrong after."""
-        return right(self.labels, self.before) & ~right(self.labels, self.after)
+        """bool (n,): correct before, misclassified after."""
+        return correct(self.labels, self.before) & ~correct(self.labels, self.after)
 
 
-def right(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+def correct(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return bool (n,): whether the likeliest of float (n, 10) is the label of int (n,)."""
     return probabilities.argmax(axis=1) == labels
 
@@ -46,14 +46,14 @@ def nll(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, steps: int = 15) -> float:
-    """Return the expected calibration error, 0 to 1: how far sureness and accuracy lie apart.
+    """Return the expected calibration error, 0 to 1: how far confidence and accuracy lie apart.
 
-    Averaged over equal steps of sureness, each weighed by its rows (Guo et al. 2017,
+    Averaged over equal steps of confidence, each weighed by its rows (Guo et al. 2017,
     https://arxiv.org/abs/1706.04599). labels: int (n,). probabilities: float (n, 10).
     """
-    sureness = probabilities.max(axis=1)
-    step = np.minimum((sureness * steps).astype(int), steps - 1)
-    gaps = np.bincount(step, right(labels, probabilities) - sureness, minlength=steps)
+    confidence = probabilities.max(axis=1)
+    step = np.minimum((confidence * steps).astype(int), steps - 1)
+    gaps = np.bincount(step, correct(labels, probabilities) - confidence, minlength=steps)
     return float(np.abs(gaps).sum() / len(labels))
 
 

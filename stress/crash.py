@@ -33,10 +33,10 @@ import pandas  # noqa: F401  for all runs at once, as all modules here
 
 import finetuning
 from digits import durable, feedback, model, versions
+from digits.home import Home
 from digits.jobs import progress
-from digits.page.lesson import SANDBOX
 from digits.rows import TRAIN
-from tests.roots import PROJECT, add_misread, make_root
+from tests.homes import PROJECT, add_misread, make_home
 
 # `patch` refuses a name that learning no longer has.
 SMALL = {"RATES": (1e-3,), "ROUNDS": 1, "REPLAY_ROWS": 20}
@@ -50,15 +50,15 @@ LOG = "said.txt"
 FORK = multiprocessing.get_context("fork")
 
 
-def prepare(root: Path) -> Path:
-    """Return a small root in that folder, with corrections to learn."""
-    make_root(root)
+def prepare(home: Home) -> Path:
+    """Return a small home in that folder, with corrections to learn."""
+    make_home(home)
     rows = (PROJECT / TRAIN).read_text().splitlines(keepends=True)
-    (root / TRAIN).unlink()  # a link to the project's
-    (root / TRAIN).write_text("".join(rows[:1] + rows[1::ROWS]))
-    add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS)
-    (root / SANDBOX).touch()  # so few rows are none to judge by: each run is to publish
-    return root
+    (home.train).unlink()  # a link to the project's
+    (home.train).write_text("".join(rows[:1] + rows[1::ROWS]))
+    add_misread(home, model.load_light(home.model), CORRECTIONS)
+    (home.sandbox).touch()  # so few rows are none to judge by: each run is to publish
+    return home
 
 
 def strike_all(folder: Path, moments: int, seconds: float, seed: int) -> Counter:
@@ -70,74 +70,74 @@ def strike_all(folder: Path, moments: int, seconds: float, seed: int) -> Counter
         return sum(pool.map(strike, roots, shares, [seconds] * ROOTS, seeds), Counter())
 
 
-def strike(root: Path, moments: int, seconds: float, seed: int) -> Counter:
+def strike(home: Home, moments: int, seconds: float, seed: int) -> Counter:
     """Kill runs at that many random moments; return how many fell into which phase.
 
     Raises AssertionError for any fault, or when the seconds are over before.
     """
     model.prepare()  # for all runs at once; a network used here would start threads, lost in forks
     ends = time.monotonic() + seconds
-    store = contents(root)
-    lengths = list(complete(root))
+    store = contents(home)
+    lengths = list(complete(home))
     rng = np.random.default_rng(seed)
     struck, loaded = Counter(), set()
     while (done := struck.total()) < moments:
         assert time.monotonic() < ends, f"only {done} of {moments} moments in {seconds:.0f} s"
-        run = start(root)
+        run = start(home)
         if done % 2:
-            wait_until_publishing(root, run)
+            wait_until_publishing(home, run)
         share = (done // 2 + rng.random()) / -(-moments // 2)  # each part of the length gets one
         began = time.monotonic()
         if kill(run, share * lengths[done % 2]):
-            struck[phase(root, run.pid)] += 1
+            struck[phase(home, run.pid)] += 1
         else:
             lengths[done % 2] = time.monotonic() - began  # the first took longer
-        check(root, store, loaded)
-        go_back(root)
-    complete(root)
-    check(root, store, loaded)
+        check(home, store, loaded)
+        go_back(home)
+    complete(home)
+    check(home, store, loaded)
     return struck
 
 
-def start(root: Path) -> multiprocessing.Process:
-    """Start a small fine-tuning of the root; return its process."""
-    run = FORK.Process(target=fine_tune, args=(root,))
+def start(home: Home) -> multiprocessing.Process:
+    """Start a small fine-tuning of the home; return its process."""
+    run = FORK.Process(target=fine_tune, args=(home,))
     run.start()
     return run
 
 
-def fine_tune(root: Path) -> None:
+def fine_tune(home: Home) -> None:
     """Be a fine-tuning that learns little, in a process group of its own, and end with its code."""
     import tensorflow
 
     tensorflow.config.run_functions_eagerly(True)  # compiling takes half of so small a run
     os.setsid()
-    with open(root / LOG, "wb") as log:
+    with open(home.log, "wb") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     with patch.multiple("digits.learning.finetune", **SMALL):
-        sys.exit(finetuning.main(["--root", str(root), "--force", "--without", "gate"]))
+        sys.exit(finetuning.main(["--root", str(home), "--force", "--without", "gate"]))
 
 
-def complete(root: Path) -> tuple[float, float]:
+def complete(home: Home) -> tuple[float, float]:
     """Let a run publish and leave no litter; return its seconds, and those of its last part."""
     began = time.monotonic()
-    run = start(root)
-    wait_until_publishing(root, run)
+    run = start(home)
+    wait_until_publishing(home, run)
     late = time.monotonic()
     run.join()
     ended = time.monotonic()
-    assert run.exitcode == 0, (root / LOG).read_text()
-    litter = [*root.rglob(f"*{durable.PARTIAL}"), *(root / versions.FOLDER).glob(".run-*")]
+    assert run.exitcode == 0, (home.log).read_text()
+    litter = [*home.folder.rglob(f"*{durable.PARTIAL}"), *(home.versions).glob(".run-*")]
     assert not litter, litter
-    go_back(root)
+    go_back(home)
     return ended - began, ended - late
 
 
-def wait_until_publishing(root: Path, run: multiprocessing.Process) -> None:
+def wait_until_publishing(home: Home, run: multiprocessing.Process) -> None:
     """Return once the run writes its network, or has ended."""
     while run.is_alive():
-        entry = progress.read(root)
+        entry = progress.read(home)
         if (entry.get("pid"), entry.get("phase")) == (run.pid, PUBLISHING):
             return
         time.sleep(POLL)
@@ -154,36 +154,36 @@ def kill(run: multiprocessing.Process, after: float) -> bool:
     return run.exitcode != 0
 
 
-def phase(root: Path, pid: int) -> str:
+def phase(home: Home, pid: int) -> str:
     """Return what the run with this process number last said that it was doing."""
-    entry = progress.read(root)
+    entry = progress.read(home)
     if entry.get("pid") != pid:
         return "Starting"
     return entry["phase"] if entry["state"] == "running" else "Ending"
 
 
-def go_back(root: Path) -> None:
+def go_back(home: Home) -> None:
     """Put the first network back, so that the next run has something to publish again."""
-    if versions.current(root).short != "v1":
-        versions.roll_back(root, "v1")
+    if versions.current(home).short != "v1":
+        versions.roll_back(home, "v1")
 
 
-def check(root: Path, store: dict[str, bytes], loaded: set[str]) -> None:
-    """Assert that the root is whole; loaded: hashes of the networks that were loaded before."""
-    lines = (root / versions.FOLDER / versions.HISTORY).read_text().splitlines()
+def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
+    """Assert that the home is whole; loaded: hashes of the networks that were loaded before."""
+    lines = (home.history).read_text().splitlines()
     known = {json.loads(line)["sha256"] for line in lines}
-    sha256 = hashlib.sha256((root / versions.MODEL).read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(home.model.read_bytes()).hexdigest()
     assert sha256 in known
     if sha256 not in loaded:
-        model.load_light(root / versions.MODEL)  # with Keras, the next run loads it
+        model.load_light(home.model)  # with Keras, the next run loads it
         loaded.add(sha256)
-    assert contents(root) == store
-    assert feedback.load(root)[1] == []
+    assert contents(home) == store
+    assert feedback.load(home)[1] == []
 
 
-def contents(root: Path) -> dict[str, bytes]:
+def contents(home: Home) -> dict[str, bytes]:
     """Return every file of the store with its bytes."""
-    paths = [root / feedback.TABLE, *(root / feedback.FOLDER).iterdir()]
+    paths = [home.table, *(home.images).iterdir()]
     return {path.name: path.read_bytes() for path in paths if path.suffix != durable.PARTIAL}
 
 

@@ -30,11 +30,12 @@ import psutil
 from PIL import Image
 
 from digits import durable, feedback, model, versions
-from digits.jobs import launch, progress, schedule
-from digits.rows import TRAIN, read_rows
+from digits.home import Home
+from digits.jobs import launch, schedule
+from digits.rows import read_rows
 from finetuning import DONE, REFUSED
 from stress import session
-from tests.roots import add_misread, make_root, misread
+from tests.homes import add_misread, make_home, misread
 from tests.served import Server, serve
 from tests.styles import on_paper
 
@@ -79,14 +80,14 @@ def drawn(digits: np.ndarray) -> list[Image.Image]:
 # --- Memory ---
 
 
-async def grow(server: Server, rows: tuple, root: Path, swaps: int) -> np.ndarray:
+async def grow(server: Server, rows: tuple, home: Home, swaps: int) -> np.ndarray:
     """Return the server's memory, MB (swaps,), after the visits that follow each swap."""
-    shipped = (root / versions.MODEL).read_bytes()
+    shipped = home.model.read_bytes()
     networks = cycle([(1, moved(shipped)), (0, shipped)])
     used = []
     for swap in range(swaps):
         shift, network = next(networks)
-        durable.write(root / versions.MODEL, network)
+        durable.write(home.model, network)
         chosen = (np.arange(AT_ONCE * EACH) + swap * AT_ONCE * EACH) * 7 % len(rows[0])
         visits = [
             visit(server.address, rows[0][some], rows[1][some] + shift)
@@ -121,12 +122,12 @@ def move_on(name: str, part: h5py.Dataset | h5py.Group) -> None:
 # --- Many at once ---
 
 
-async def crowd(server: Server, root: Path, given: list[list[tuple]]) -> list[tuple[float, bool]]:
+async def crowd(server: Server, home: Home, given: list[list[tuple]]) -> list[tuple[float, bool]]:
     """Return what `judge` does, of all visitors together, who judge while a teacher teaches.
 
     given: for each visitor the pictures, and for each picture its digit.
     """
-    before = len(feedback.load(root)[0])
+    before = len(feedback.load(home)[0])
     async with AsyncExitStack() as stack:
         teacher, *visitors = [
             await stack.enter_async_context(session.opened(server.address))
@@ -139,27 +140,27 @@ async def crowd(server: Server, root: Path, given: list[list[tuple]]) -> list[tu
         await asyncio.gather(*asked)
         over = asyncio.Event()
         judging = (
-            judge(one, [digit for _, digit in own], root)
+            judge(one, [digit for _, digit in own], home)
             for one, own in zip(visitors, given, strict=True)
         )
         async with asyncio.TaskGroup() as group:  # a fault of one ends all
-            group.create_task(teach(teacher, root, over))
-            await until_running(root, True)
+            group.create_task(teach(teacher, home, over))
+            await until_running(home, True)
             told = [click for clicks in await asyncio.gather(*judging) for click in clicks]
             over.set()
-    decisions = [one["decision"] for one in versions.history(root) if "accuracy_after" in one]
+    decisions = [one["decision"] for one in versions.history(home) if "accuracy_after" in one]
     print("fine-tunings:", ", ".join(decisions))
-    stored, warnings = feedback.load(root)
+    stored, warnings = feedback.load(home)
     assert len(stored) - before == sum(label == STORE for label, *_ in told)
     assert not warnings, warnings
     return [(seconds, running) for _, seconds, running in told]
 
 
-def pictures(root: Path, visitors: int, judged: int) -> list[list[tuple]]:
+def pictures(home: Home, visitors: int, judged: int) -> list[list[tuple]]:
     """Return what `crowd` takes: of each visitor's pictures, every other one is misread so far."""
     half = -(-visitors * judged // 2)
-    wrong = misread(model.load_light(root / versions.MODEL), half)
-    digits, labels = read_rows(root / TRAIN)
+    wrong = misread(model.load_light(home.model), half)
+    digits, labels = read_rows(home.train)
     chosen = np.linspace(0, len(digits) - 1, half).astype(int)
     right = zip(drawn(digits[chosen]), labels[chosen], strict=True)
     mixed = [
@@ -170,23 +171,23 @@ def pictures(root: Path, visitors: int, judged: int) -> list[list[tuple]]:
     return [mixed[i * judged : (i + 1) * judged] for i in range(visitors)]
 
 
-async def teach(teacher: session.Session, root: Path, over: asyncio.Event) -> None:
+async def teach(teacher: session.Session, home: Home, over: asyncio.Event) -> None:
     """Start a fine-tuning on the page, and others as cron would when it has ended, until `over`."""
     await teacher.click("Run Fine-tuning")
-    await until_running(root, True)
-    await until_running(root, False)
+    await until_running(home, True)
+    await until_running(home, False)
     while not over.is_set():
-        run = await asyncio.create_subprocess_exec(*launch.command(root, *AGAIN), stderr=DEVNULL)
+        run = await asyncio.create_subprocess_exec(*launch.command(home, *AGAIN), stderr=DEVNULL)
         assert await run.wait() in (DONE, REFUSED)
 
 
-async def until_running(root: Path, running: bool) -> None:
+async def until_running(home: Home, running: bool) -> None:
     """Return once a fine-tuning runs, or none does."""
-    while progress.is_running(root) != running:
+    while home.is_running() != running:
         await asyncio.sleep(LOOK)
 
 
-async def judge(visitor: session.Session, digits: list[int], root: Path) -> list[tuple]:
+async def judge(visitor: session.Session, digits: list[int], home: Home) -> list[tuple]:
     """Judge a visitor's guesses, who knows the digits; return the clicks.
 
     Each is the button's label, the seconds until the click's effect was seen, and whether a run was
@@ -199,7 +200,7 @@ async def judge(visitor: session.Session, digits: list[int], root: Path) -> list
         began = time.perf_counter()
         await (visitor.choose(label, option) if option else visitor.click(label))
         await visitor.until(effect)
-        clicks.append((label, time.perf_counter() - began, progress.is_running(root)))
+        clicks.append((label, time.perf_counter() - began, home.is_running()))
 
     def asked() -> bool:
         return any(one.label == DIGIT for one in visitor.all("button_group"))
@@ -221,20 +222,20 @@ async def judge(visitor: session.Session, digits: list[int], root: Path) -> list
     return clicks
 
 
-async def run(root: Path, log: Path, swaps: int, visitors: int, judged: int) -> None:
+async def run(home: Home, log: Path, swaps: int, visitors: int, judged: int) -> None:
     """Let the swaps pass, then the crowd; print their figures."""
-    with served(root, log) as server:
-        tell_growth(await grow(server, read_rows(root / TRAIN), root, swaps))
-        given = pictures(root, visitors, judged)
-        add_misread(root, model.load_light(root / versions.MODEL), CORRECTIONS, seed=1)
-        tell_waits(await crowd(server, root, given))
+    with served(home, log) as server:
+        tell_growth(await grow(server, read_rows(home.train), home, swaps))
+        given = pictures(home, visitors, judged)
+        add_misread(home, model.load_light(home.model), CORRECTIONS, seed=1)
+        tell_waits(await crowd(server, home, given))
 
 
 @contextmanager
-def served(root: Path, log: Path) -> Iterator[Server]:
-    """Lend a server for the root, which tells the log of no error."""
+def served(home: Home, log: Path) -> Iterator[Server]:
+    """Lend a server for the home, which tells the log of no error."""
     # A visitor who left is forgotten after seconds, not minutes: what stays has leaked.
-    with open(log, "w") as said, serve(root, said=said, disconnectedSessionTTL=2) as server:
+    with open(log, "w") as said, serve(home, said=said, disconnectedSessionTTL=2) as server:
         yield server
     assert "Traceback" not in log.read_text(), log.read_text()
 
@@ -270,9 +271,9 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=10, help="pictures that each visitor judges")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = make_root(Path(folder) / "root")
+        home = make_home(Path(folder) / "root")
         log = Path(folder) / "server.txt"
-        asyncio.run(run(root, log, options.swaps, options.visitors, options.judged))
+        asyncio.run(run(home, log, options.swaps, options.visitors, options.judged))
 
 
 if __name__ == "__main__":

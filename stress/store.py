@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from digits import feedback, model, versions
+from digits import feedback, model
 from digits.feedback import archive, corrections
+from digits.home import MODEL, TABLE
 from finetuning import DONE, LOCKED, REFUSED
-from tests.roots import add_misread, make_root
+from tests.homes import add_misread, make_home
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,28 +38,28 @@ def main():
     parser.add_argument("--each", type=int, default=250)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        seconds = add_at_once(root, options.processes, options.each)
-        check(root, options.processes * options.each, "alone", seconds)
+        home = Path(folder)
+        seconds = add_at_once(home, options.processes, options.each)
+        check(home, options.processes * options.each, "alone", seconds)
     with tempfile.TemporaryDirectory() as folder:
         beside_others(Path(folder), options.processes, options.each)
 
 
-def beside_others(root, processes, each):
+def beside_others(home, processes, each):
     """Add while corrections are changed and exported, and learned from by finetuning.py."""
-    make_root(root)
-    add_misread(root, model.load_light(ROOT / versions.MODEL), CHANGED)
-    learning = [learn(root), learn(root)]
+    make_home(home)
+    add_misread(home, model.load_light(ROOT / MODEL), CHANGED)
+    learning = [learn(home), learn(home)]
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    busy = [context.Process(target=work, args=(root, stop)) for work in (change, export)]
+    busy = [context.Process(target=work, args=(home, stop)) for work in (change, export)]
     for process in busy:
         process.start()
-    seconds = add_at_once(root, processes, each)
+    seconds = add_at_once(home, processes, each)
     stop.set()
     for process in busy:
         process.join()
-    check(root, CHANGED + processes * each, "beside others", seconds)
+    check(home, CHANGED + processes * each, "beside others", seconds)
     ended = sorted(end(run) for run in learning)
     for code, said in ended:
         print(f"finetuning.py: exit code {code}, {said}")
@@ -67,9 +68,9 @@ def beside_others(root, processes, each):
         sys.exit(f"Changing and exporting ended with {codes}; one fine-tuning was to run.")
 
 
-def learn(root):
+def learn(home):
     """Start a fine-tuning; return its process."""
-    command = [sys.executable, ROOT / "finetuning.py", "--root", root]
+    command = [sys.executable, ROOT / "finetuning.py", "--root", home]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -79,61 +80,61 @@ def end(run):
     return run.returncode, said.strip().rpartition("\n")[2]
 
 
-def add_at_once(root, processes, each):
+def add_at_once(home, processes, each):
     """Add from several processes; return the seconds."""
     began = time.monotonic()
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(add_many, [root] * processes, range(processes), [each] * processes))
+        list(pool.map(add_many, [home] * processes, range(processes), [each] * processes))
     return time.monotonic() - began
 
 
-def add_many(root, worker, count):
+def add_many(home, worker, count):
     """Store `count` corrections that no other worker stores."""
     for number in range(count):
         pixels = np.random.default_rng(worker * count + number).integers(0, 256, (40, 40, 3))
-        feedback.add(root, Image.fromarray(pixels.astype(np.uint8)), worker, 9)
+        feedback.add(home, Image.fromarray(pixels.astype(np.uint8)), worker, 9)
 
 
-def change(root, stop):
+def change(home, stop):
     """Change the first corrections in turn until told to stop; each comes to stand as an 8 again.
 
     Raises StoreError or AssertionError when a change is lost.
     """
     rounds = 0
     while not stop.is_set() or rounds == 0:
-        for one in feedback.load(root)[0][:CHANGED]:
-            other = feedback.relabel(root, one, (one.actual + 1) % 10)
-            feedback.restore(root, feedback.remove(root, feedback.confirm(root, other)))
-            assert find(root, one.image) == (other.actual, 2), "a change was lost"
-            feedback.relabel(root, other, one.actual)
+        for one in feedback.load(home)[0][:CHANGED]:
+            other = feedback.relabel(home, one, (one.actual + 1) % 10)
+            feedback.restore(home, feedback.remove(home, feedback.confirm(home, other)))
+            assert find(home, one.image) == (other.actual, 2), "a change was lost"
+            feedback.relabel(home, other, one.actual)
         rounds += 1
     print(f"changed: {rounds * CHANGED * 5} times")
 
 
-def find(root, image):
+def find(home, image):
     """Return the label and the answers of the correction with that image."""
-    found = next(one for one in feedback.load(root)[0] if one.image == image)
+    found = next(one for one in feedback.load(home)[0] if one.image == image)
     return found.actual, found.answers
 
 
-def export(root, stop):
+def export(home, stop):
     """Export again and again until told to stop; each zip must be whole, with all it names."""
     rounds = 0
     while not stop.is_set() or rounds == 0:
-        with zipfile.ZipFile(io.BytesIO(archive.export(root))) as held:
+        with zipfile.ZipFile(io.BytesIO(archive.export(home))) as held:
             assert held.testzip() is None
-            lines = held.read(corrections.TABLE).decode().splitlines()[1:]
+            lines = held.read(TABLE).decode().splitlines()[1:]
             assert {line.split(",")[2] for line in lines} <= set(held.namelist())
         rounds += 1
     print(f"exported: {rounds} times, {len(lines)} rows in the last")
 
 
-def check(root, expected, when, seconds):
+def check(home, expected, when, seconds):
     """Print the counts of the store; end the command unless all is there, once."""
-    stored, warnings = feedback.load(root)
-    lines = (root / corrections.TABLE).read_text().splitlines()
+    stored, warnings = feedback.load(home)
+    lines = (home.table).read_text().splitlines()
     headers = sum(line.startswith(corrections.COLUMNS[0]) for line in lines)
-    images = {path.name for path in (root / corrections.FOLDER).iterdir()}
+    images = {path.name for path in (home.images).iterdir()}
     print(
         f"{when}: {len(lines) - headers} rows, {len(images)} images, {headers} header, "
         f"{len(warnings)} warnings, {expected} expected, {seconds:.1f} s"

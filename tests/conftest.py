@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from digits import model, versions
+from digits import model
+from digits.home import MODEL, Home
 from digits.rows import first_of_each_digit, is_held_out, read_rows
-from tests.roots import PROJECT
+from tests.homes import PROJECT
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def replay(rows):
 @pytest.fixture(scope="session")
 def shipped():
     """The network in model.h5; not to be trained."""
-    return model.load(PROJECT / versions.MODEL)
+    return model.load(PROJECT / MODEL)
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,9 @@ def few(rows):
     digits, labels = rows
     first = first_of_each_digit(labels, 8)
     return digits[first], labels[first]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home in the test's own folder, empty so far."""
+    return Home.at(tmp_path)

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from tests.roots import add_misread, make_root
 
 from digits import model, versions
-from tests.roots import add_misread, make_root
 from tests.served import LAUNCH, serve
 from tests.test_browser import RUN, click
 

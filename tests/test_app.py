@@ -13,13 +13,13 @@ import pytest
 import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from tests.roots import PROJECT, add_misread, make_root, misread
 
 from digits import feedback, images, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.jobs import launch, progress, schedule
 from digits.page import lesson
-from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
 QUESTION = "Was it right?"

@@ -12,9 +12,10 @@ from PIL import Image
 
 from digits import feedback, images
 from digits.feedback import archive as zips
-from digits.feedback import corrections
+from digits.feedback import capacity, corrections
+from digits.home import IMAGES
 from digits.rows import read_rows
-from tests.roots import styled_pictures
+from tests.homes import styled_pictures
 
 HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
 
@@ -26,20 +27,20 @@ def digits():
 
 
 @pytest.fixture
-def server(tmp_path, digits):
-    """A root that keeps the six as corrections, all in one place."""
-    root = tmp_path / "server"
-    root.mkdir()
+def server(home, digits):
+    """A home that keeps the six as corrections, all in one place."""
+    home = home.folder / "server"
+    home.folder.mkdir()
     for picture, label in digits:
-        feedback.add(root, picture, (label + 1) % 10, label, confidence=0.5, version="v1-0a1b2c3d")
-    return root
+        feedback.add(home, picture, (label + 1) % 10, label, confidence=0.5, version="v1-0a1b2c3d")
+    return home
 
 
 @pytest.fixture
-def other(tmp_path):
-    """The empty root of another server."""
-    (tmp_path / "other").mkdir()
-    return tmp_path / "other"
+def other(home):
+    """The empty home of another server."""
+    (home.folder / "other").mkdir()
+    return home.folder / "other"
 
 
 def zipped(**members):
@@ -72,24 +73,26 @@ def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(serv
         "Imported 6 corrections; 0 were here already; 0 skipped."
     )
     assert feedback.load(other) == feedback.load(server)
-    for root in (server, other):
-        again = zips.import_zip(root, io.BytesIO(archive))
+    for home in (server, other):
+        again = zips.import_zip(home, io.BytesIO(archive))
         assert (again.stored, again.present) == (0, 6)
     assert feedback.load(other) == feedback.load(server)
 
 
-def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, tmp_path):
+def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, home):
     removed = feedback.remove(server, feedback.load(server)[0][0])
     with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(home)
     kept = feedback.load(server)[0]
-    with open(tmp_path / corrections.TABLE, newline="") as stream:
+    with open(home.table, newline="") as stream:
         assert [row["Image_Path"] for row in csv.DictReader(stream)] == [one.image for one in kept]
-    assert not (tmp_path / removed.image).exists()
-    assert all((tmp_path / c.image).read_bytes() == (server / c.image).read_bytes() for c in kept)
-    rows, labels = read_rows(tmp_path / zips.ROWS)
+    assert not (home.folder / removed.image).exists()
+    assert all(
+        (home.folder / c.image).read_bytes() == (server.folder / c.image).read_bytes() for c in kept
+    )
+    rows, labels = read_rows(home.folder / zips.ROWS)
     assert labels.tolist() == [label for _, label in digits[1:]]
-    expected = [images.read_digit(images.open_picture(server / one.image)) for one in kept]
+    expected = [images.read_digit(images.open_picture(server.folder / one.image)) for one in kept]
     assert np.array_equal(rows, expected)
 
 
@@ -99,7 +102,7 @@ def test_export_empty_store_can_be_imported(server, other):
 
 def test_export_names_what_it_leaves_out(server):
     feedback.add(server, Image.new("RGB", (50, 50), "white"), 1, 7)  # no ink, so no row
-    with open(server / corrections.TABLE, "a") as stream:
+    with open(server.table, "a") as stream:
         stream.write("1,7,gone.png\n")
     with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
         skipped = archive.read(zips.SKIPPED).decode().splitlines()
@@ -115,10 +118,10 @@ def test_export_too_large_for_a_download_says_what_to_copy(server, monkeypatch):
 
 def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(server, other):
     shown = feedback.load(server)[0][0]
-    (other / corrections.FOLDER).mkdir()
-    old = other / corrections.FOLDER / "incorrect_image_0.png"
-    old.write_bytes((server / shown.image).read_bytes())
-    (other / corrections.TABLE).write_text(f"{HEADER}1,7,{old}\n")
+    (other.images).mkdir()
+    old = other.images / "incorrect_image_0.png"
+    old.write_bytes((server.folder / shown.image).read_bytes())
+    (other.table).write_text(f"{HEADER}1,7,{old}\n")
     said = str(zips.import_zip(other, io.BytesIO(zips.export(server))))
     assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
     assert len(feedback.load(other)[0]) == 6
@@ -138,7 +141,7 @@ def test_import_zip_removed_here_stays_removed(server):
 def test_import_zip_names_of_the_zip_are_never_kept(name, other):
     zips.import_zip(other, one_row(name, png()))
     (kept,) = feedback.load(other)[0]
-    assert zips.OWN_NAME.fullmatch(kept.image.removeprefix(f"{corrections.FOLDER}/"))
+    assert zips.OWN_NAME.fullmatch(kept.image.removeprefix(f"{IMAGES}/"))
     assert {path.name for path in other.parent.iterdir()} == {"other"}
 
 
@@ -147,8 +150,8 @@ def test_import_zip_text_of_the_zip_is_never_kept(other):
     row = "1,7,a.png,0.5,=cmd(),=now(),2,,=1+1"
     zips.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
     (kept,) = feedback.load(other)[0]
-    assert (kept.version, kept.added, kept.confidence, kept.answers) == ("", "", 0.5, 2)
-    assert "=" not in (other / corrections.TABLE).read_text()
+    assert (kept.version, kept.added, kept.confidence, kept.votes) == ("", "", 0.5, 2)
+    assert "=" not in (other.table).read_text()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_import_zip_unusable_row_is_skipped_and_named(name, data, row, fault, ot
 
 
 def test_import_zip_picture_outside_the_zip_is_not_read(server, other):
-    path = server / feedback.load(server)[0][0].image
+    path = server.folder / feedback.load(server)[0][0].image
     done = zips.import_zip(other, zipped(incorrect_predictions__csv=f"{HEADER}1,7,{path}\n"))
     assert "its image is not in the zip" in done.skipped[0]
 
@@ -196,7 +199,7 @@ def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
 def test_import_zip_no_export_is_refused_with_a_sentence(file, other):
     with pytest.raises(feedback.StoreError, match="cannot be imported"):
         zips.import_zip(other, file)
-    assert list(other.iterdir()) == []
+    assert list(other.folder.iterdir()) == []
 
 
 def test_import_zip_damaged_archives_are_read_or_refused(server, other):
@@ -212,11 +215,11 @@ def test_import_zip_damaged_archives_are_read_or_refused(server, other):
     stored, warnings = feedback.load(other)
     assert warnings == []
     for one in stored:
-        images.open_picture(other / one.image)
+        images.open_picture(other.folder / one.image)
 
 
 def test_import_zip_into_a_full_store_says_what_was_imported(server, other, monkeypatch):
-    monkeypatch.setattr(feedback, "MAX_PICTURES", 2)
+    monkeypatch.setattr(capacity, "MAX_PICTURES", 2)
     with pytest.raises(feedback.StoreError, match=r"Imported 2 corrections.* The store is full"):
         zips.import_zip(other, io.BytesIO(zips.export(server)))
     assert len(feedback.load(other)[0]) == 2

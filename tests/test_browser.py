@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.roots import make_root, misread
 
 from digits import feedback, model, versions
-from tests.roots import make_root, misread
 from tests.served import BROWSER, LAUNCH, serve
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from digits import metrics, model
-from digits.learning import finetune, gate, mislabelled
+from digits.learning import finetune, gate, interpolation, mislabelled
+from digits.learning import head as parts
 from digits.model import training
 
 
@@ -13,7 +14,7 @@ def hard(shipped, replay):
     """Twelve misread digits: replay rows, bent twice."""
     rng = np.random.default_rng(3)
     bent = training.augment(training.augment(replay[0], rng), rng)
-    wrong = ~metrics.right(replay[1], model.predict(shipped, bent))
+    wrong = ~metrics.correct(replay[1], model.predict(shipped, bent))
     return bent[wrong][:12], replay[1][wrong][:12]
 
 
@@ -53,8 +54,8 @@ def copy_of(net):
 
 
 def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
-    trunk, head = finetune.cut(shipped)
-    answers = model.run(head, model.run(trunk, few[0]))
+    trunk, head = parts.cut(shipped)
+    answers = model.apply(head, model.apply(trunk, few[0]))
     assert np.allclose(answers, model.predict(shipped, few[0]), atol=1e-5)
     assert len(trunk.weights) + len(head.weights) == len(shipped.weights)
     assert all(
@@ -66,7 +67,7 @@ def test_cut_halves_in_turn_answer_as_the_whole(shipped, few):
 @pytest.mark.parametrize(("layers", "weighted"), [(1, 1), (2, 3), (3, 3), (4, 4), (99, 7)])
 def test_cut_shortcut_past_a_layer_is_not_cut(layers, weighted, shipped, monkeypatch):
     monkeypatch.setattr(finetune, "LEARNED_LAYERS", layers)
-    _, head = finetune.cut.__wrapped__(shipped)  # not the one in its cache
+    _, head = parts.cut.__wrapped__(shipped)  # not the one in its cache
     assert sum(len(weights.shape) in (2, 4) for weights in head.weights) == weighted
 
 
@@ -76,28 +77,28 @@ def test_cut_network_of_one_layer_learns_whole():
     layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
     net = keras.Sequential(layers)
     digits = np.zeros((3, 28, 28), np.uint8)
-    trunk, head = finetune.cut(net)
-    assert np.allclose(model.run(head, model.run(trunk, digits)), model.predict(net, digits))
+    trunk, head = parts.cut(net)
+    assert np.allclose(model.apply(head, model.apply(trunk, digits)), model.predict(net, digits))
     assert len(head.weights) == 2
 
 
 def test_head_behind_a_descendants_trunk_is_the_first_networks(learned, shipped):
-    trunk, _ = finetune.cut(learned[0])
-    head = finetune.head_behind(trunk, shipped)
-    assert all(map(np.array_equal, head.get_weights(), finetune.cut(shipped)[1].get_weights()))
+    trunk, _ = parts.cut(learned[0])
+    head = parts.head_behind(trunk, shipped)
+    assert all(map(np.array_equal, head.get_weights(), parts.cut(shipped)[1].get_weights()))
 
 
 def test_head_behind_another_trunk_is_none(shipped):
-    trunk, _ = finetune.cut(shipped)
-    assert finetune.head_behind(trunk, model.build(seed=5)) is None
-    assert finetune.head_behind(trunk, model.build(width=8)) is None
+    trunk, _ = parts.cut(shipped)
+    assert parts.head_behind(trunk, model.build(seed=5)) is None
+    assert parts.head_behind(trunk, model.build(width=8)) is None
 
 
 def test_answers_of_another_trunks_network_are_its_own(shipped, few):
-    trunk, _ = finetune.cut(shipped)
-    features = model.run(trunk, few[0])
+    trunk, _ = parts.cut(shipped)
+    features = model.apply(trunk, few[0])
     for net in (shipped, model.build(seed=5)):
-        answers = finetune.answers_of(net, trunk, features, few[0])
+        answers = parts.predict(net, trunk, features, few[0])
         assert np.allclose(answers, model.predict(net, few[0]), atol=1e-5)
 
 
@@ -141,14 +142,14 @@ def test_fine_tune_same_seed_gives_the_same_network(learned, shipped, replay, ha
 def test_one_epoch_old_digits_have_their_teachers_answers_new_ones_their_label(
     shipped, replay, hard
 ):
-    trunk, head = finetune.cut(shipped)
+    trunk, head = parts.cut(shipped)
     rng = np.random.default_rng(0)
-    new = hard[0], finetune.wanted(hard[1], 0.1)
+    new = hard[0], finetune.smoothed(hard[1], 0.1)
     features, targets = finetune.one_epoch(trunk, head, replay[0][:50], new, rng)
     assert len(features) == len(targets) == 50 + len(hard[0])
     assert np.allclose(targets[:, :10].sum(axis=1), 1, atol=1e-5)
     assert targets[:, 10].tolist() == [finetune.TEMPERATURE] * 50 + [1] * len(hard[0])
-    taught = finetune.softened(model.run(head, features[:50]))
+    taught = finetune.softened(model.apply(head, features[:50]))
     assert np.allclose(taught, targets[:50, :10], atol=1e-4)
     assert targets[50:, :10].argmax(axis=1).tolist() == hard[1].tolist()
 
@@ -158,10 +159,10 @@ def test_one_epoch_corrections_are_augmented_but_some_are_left_as_they_are(
     as_is, kept, shipped, replay, hard, monkeypatch
 ):
     monkeypatch.setattr(finetune, "AS_IS", as_is)
-    trunk, head = finetune.cut(shipped)
-    new = hard[0], finetune.wanted(hard[1], 0.1)
+    trunk, head = parts.cut(shipped)
+    new = hard[0], finetune.smoothed(hard[1], 0.1)
     features, _ = finetune.one_epoch(trunk, head, replay[0][:5], new, np.random.default_rng(0))
-    own = model.run(trunk, hard[0])
+    own = model.apply(trunk, hard[0])
     assert np.isclose(own, features[5:], atol=1e-4).all(axis=(1, 2, 3)).sum() == kept
 
 
@@ -194,7 +195,7 @@ def test_fine_tune_corrections_read_rightly_take_the_fewest_rounds(
     shipped, replay, few, monkeypatch
 ):
     monkeypatch.setattr(finetune, "RATES", (0.0, 0.0))
-    known = metrics.right(few[1], model.predict(shipped, few[0]))
+    known = metrics.correct(few[1], model.predict(shipped, few[0]))
     some = few[0][known], few[1][known]
     shares = []
     finetune.fine_tune(
@@ -252,7 +253,7 @@ def test_softened_loss_is_least_where_the_answers_are_the_teachers(temperature):
 def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     """The outcome where every step is tried, and the gate refuses until it was asked so often."""
     asked = []
-    monkeypatch.setattr(finetune, "steps_to_try", lambda *_: finetune.STEPS)
+    monkeypatch.setattr(finetune, "steps_to_try", lambda *_: interpolation.STEPS)
 
     def decide(*_):
         asked.append(len(asked) + 1)
@@ -262,13 +263,13 @@ def judged(shipped, learned, replay, hard, allowed, monkeypatch, gated=True):
     trained = copy_of(learned[0])
     held_out = tuple(part[:50] for part in replay)
     doubts = mislabelled.Doubts([None] * len(hard[1]), np.zeros((len(hard[1]), 10)))
-    return finetune.judge(shipped, trained, held_out, hard, doubts, None, gated)
+    return interpolation.choose_step(shipped, trained, held_out, hard, doubts, None, gated)
 
 
 def test_judge_takes_the_first_step_that_passes(shipped, learned, replay, hard, monkeypatch):
     outcome = judged(shipped, learned, replay, hard, 3, monkeypatch)
     assert outcome.decision == gate.Decision(True, "reason 3")
-    assert outcome.step == finetune.STEPS[2]
+    assert outcome.step == interpolation.STEPS[2]
     old, new, between = (
         net.layers[-1].get_weights()[0] for net in (shipped, learned[0], outcome.candidate)
     )
@@ -283,28 +284,30 @@ def test_steps_to_try_begin_with_the_smallest_that_learns_enough(
     enough, shipped, learned, hard, monkeypatch
 ):
     monkeypatch.setattr(finetune, "ENOUGH", enough)
-    trunk, head = finetune.cut(copy_of(learned[0]))
-    way = head, finetune.cut(shipped)[1].get_weights(), head.get_weights()
-    features = model.run(trunk, hard[0])
-    steps = finetune.steps_to_try(way, features, hard[1])
-    assert steps == finetune.STEPS[-len(steps) :]
+    trunk, head = parts.cut(copy_of(learned[0]))
+    way = head, parts.cut(shipped)[1].get_weights(), head.get_weights()
+    features = model.apply(trunk, hard[0])
+    steps = interpolation.steps_to_try(way, features, hard[1])
+    assert steps == interpolation.STEPS[-len(steps) :]
 
     def hits(step):
-        finetune.interpolate(*way, step)
-        return metrics.right(hard[1], model.run(head, features)).sum()
+        interpolation.interpolate(*way, step)
+        return metrics.correct(hard[1], model.apply(head, features)).sum()
 
     least = enough * hits(1.0)  # before, all were wrong
-    assert all(hits(step) >= least for step in finetune.STEPS[: 1 - len(steps) or None])
+    assert all(hits(step) >= least for step in interpolation.STEPS[: 1 - len(steps) or None])
     assert len(steps) == 1 or hits(steps[1]) < least
 
 
 def test_steps_to_try_of_few_read_wrongly_begin_with_the_whole(shipped, learned, hard, few):
-    trunk, head = finetune.cut(copy_of(learned[0]))
-    way = head, finetune.cut(shipped)[1].get_weights(), head.get_weights()
+    trunk, head = parts.cut(copy_of(learned[0]))
+    way = head, parts.cut(shipped)[1].get_weights(), head.get_weights()
     digits, labels = (np.concatenate(parts) for parts in zip(few, hard, strict=True))
     assert not finetune.are_few(len(labels))
     assert finetune.are_few(len(hard[1]))
-    assert finetune.steps_to_try(way, model.run(trunk, digits), labels) == finetune.STEPS
+    assert (
+        interpolation.steps_to_try(way, model.apply(trunk, digits), labels) == interpolation.STEPS
+    )
 
 
 def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(
@@ -312,9 +315,9 @@ def test_judge_no_step_passes_says_why_of_the_whole_and_of_the_smallest(
 ):
     outcome = judged(shipped, learned, replay, hard, None, monkeypatch)
     assert not outcome.decision.allowed
-    assert outcome.step == finetune.STEPS[-1]
+    assert outcome.step == interpolation.STEPS[-1]
     assert outcome.decision.reason.startswith("reason 1; a step of 20% would")
-    assert outcome.decision.reason.endswith(f"reason {len(finetune.STEPS)}")
+    assert outcome.decision.reason.endswith(f"reason {len(interpolation.STEPS)}")
 
 
 def test_judge_gate_switched_off_takes_the_whole_step_and_says_so(

@@ -17,11 +17,12 @@ from PIL import Image
 
 import finetuning
 from digits import feedback, images, metrics, model, versions
+from digits.home import MODEL
 from digits.jobs import progress
 from digits.learning import finetune, gate
 from digits.rows import is_held_out, read_rows
 from digits.versions import receipts
-from tests.roots import PROJECT, add_misread, make_root
+from tests.homes import PROJECT, add_misread, make_home
 
 CORRECTIONS = 12
 
@@ -38,11 +39,11 @@ def guess(net, picture):
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory, shipped):
-    """A root on which one run has learned corrections in a style that MNIST lacks."""
-    root = make_root(tmp_path_factory.mktemp("learned"))
-    wrong = add_misread(root, shipped, CORRECTIONS)
-    code = finetuning.main(["--root", str(root)])
-    return SimpleNamespace(root=root, wrong=wrong, code=code)
+    """A home on which one run has learned corrections in a style that MNIST lacks."""
+    home = make_home(tmp_path_factory.mktemp("learned"))
+    wrong = add_misread(home, shipped, CORRECTIONS)
+    code = finetuning.main(["--root", str(home)])
+    return SimpleNamespace(home=home, wrong=wrong, code=code)
 
 
 @pytest.fixture
@@ -54,107 +55,107 @@ def brief(monkeypatch):
 
 
 def test_main_corrections_are_learned_and_published(learned):
-    net = model.load(learned.root / versions.MODEL)
+    net = model.load(learned.home.model)
     right = [guess(net, picture) == label for picture, _, label in learned.wrong]
     assert learned.code == finetuning.DONE
     assert np.mean(right) >= 0.9
-    assert versions.current(learned.root).short == "v2"
+    assert versions.current(learned.home).short == "v2"
 
 
 def test_main_published_forgets_nothing(learned, shipped):
-    digits, labels = read_rows(learned.root / "train.csv")
+    digits, labels = read_rows(learned.home.train)
     apart = is_held_out(digits)
-    net = model.load(learned.root / versions.MODEL)
+    net = model.load(learned.home.model)
     before, after = (
-        metrics.right(labels[apart], model.predict(one, digits[apart])).mean()
+        metrics.correct(labels[apart], model.predict(one, digits[apart])).mean()
         for one in (shipped, net)
     )
     assert after >= before - gate.MARGIN
 
 
 def test_main_published_leaves_history_and_receipt(learned):
-    first, run = versions.history(learned.root)
+    first, run = versions.history(learned.home)
     assert (first["decision"], run["decision"]) == (versions.PLACED, versions.PUBLISHED)
     assert run["parent"] == first["version"]
     assert run["corrections"] == CORRECTIONS
-    receipt = receipts.read(learned.root, run["receipt"])
+    receipt = receipts.read(learned.home, run["receipt"])
     assert [line["actual"] for line in receipt["corrections"]] == [
         label for _, _, label in learned.wrong
     ]
     assert sum(flip["fixed"] for flip in receipt["flipped"]) == run["fixed"]
-    assert progress.read(learned.root)["code"] == 0
+    assert progress.read(learned.home)["code"] == 0
 
 
 def test_main_receipt_and_status_say_what_the_run_did(learned, capsys):
-    assert finetuning.main(["--root", str(learned.root), "--receipt"]) == finetuning.DONE
+    assert finetuning.main(["--root", str(learned.home), "--receipt"]) == finetuning.DONE
     said = capsys.readouterr().out
     assert said.count("incorrect_image_") == CORRECTIONS
     assert "now right    is " in said
-    assert finetuning.main(["--root", str(learned.root), "--receipt", "v2"]) == finetuning.DONE
+    assert finetuning.main(["--root", str(learned.home), "--receipt", "v2"]) == finetuning.DONE
     assert capsys.readouterr().out == said
-    assert finetuning.main(["--root", str(learned.root), "--receipt", "v1"]) == finetuning.BAD_DATA
+    assert finetuning.main(["--root", str(learned.home), "--receipt", "v1"]) == finetuning.BAD_DATA
     assert "No run made v1" in capsys.readouterr().err
-    assert finetuning.main(["--root", str(learned.root), "--status"]) == finetuning.DONE
+    assert finetuning.main(["--root", str(learned.home), "--status"]) == finetuning.DONE
     assert "published: Published v2" in capsys.readouterr().out
 
 
 def test_main_nothing_new_does_nothing(learned, capsys):
-    before = contents(learned.root)
-    assert finetuning.main(["--root", str(learned.root)]) == finetuning.DONE
+    before = contents(learned.home)
+    assert finetuning.main(["--root", str(learned.home)]) == finetuning.DONE
     assert "Nothing new" in capsys.readouterr().out
-    after = contents(learned.root)
+    after = contents(learned.home)
     before.pop("versions/status.json"), after.pop("versions/status.json")
     assert after == before
 
 
 def test_main_rollback_puts_the_shipped_network_back_to_the_byte(learned, capsys, tmp_path):
-    root = tmp_path / "root"
-    shutil.copytree(learned.root, root)
-    assert finetuning.main(["--root", str(root), "--rollback", "v1"]) == finetuning.DONE
-    assert (root / versions.MODEL).read_bytes() == (PROJECT / versions.MODEL).read_bytes()
-    assert finetuning.main(["--root", str(root), "--history"]) == finetuning.DONE
+    home = tmp_path / "root"
+    shutil.copytree(learned.home, home)
+    assert finetuning.main(["--root", str(home), "--rollback", "v1"]) == finetuning.DONE
+    assert home.model.read_bytes() == (PROJECT / MODEL).read_bytes()
+    assert finetuning.main(["--root", str(home), "--history"]) == finetuning.DONE
     assert "v1    rolled back" in capsys.readouterr().out.splitlines()[-1]
-    assert finetuning.main(["--root", str(root), "--rollback", "v9"]) == finetuning.BAD_DATA
+    assert finetuning.main(["--root", str(home), "--rollback", "v9"]) == finetuning.BAD_DATA
     assert "kept are v1-" in capsys.readouterr().err
 
 
 def test_main_dry_run_writes_nothing(learned, brief, capsys, tmp_path):
-    root = tmp_path / "root"
-    shutil.copytree(learned.root, root)
-    before = contents(root)
-    assert finetuning.main(["--root", str(root), "--dry-run", "--force"]) == finetuning.DONE
+    home = tmp_path / "root"
+    shutil.copytree(learned.home, home)
+    before = contents(home)
+    assert finetuning.main(["--root", str(home), "--dry-run", "--force"]) == finetuning.DONE
     assert "would be" in capsys.readouterr().out
-    assert contents(root) == before
+    assert contents(home) == before
 
 
 def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
-    root = make_root(tmp_path)
-    digits, labels = read_rows(root / "train.csv")
+    home = make_home(tmp_path)
+    digits, labels = read_rows(home.train)
     for row in np.flatnonzero(~is_held_out(digits))[::40]:
         wrong = int(labels[row] + 5) % 10
-        feedback.add(root, Image.fromarray(digits[row]), int(labels[row]), wrong)
-    before = (root / versions.MODEL).read_bytes()
-    assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
-    assert (root / versions.MODEL).read_bytes() == before
+        feedback.add(home, Image.fromarray(digits[row]), int(labels[row]), wrong)
+    before = home.model.read_bytes()
+    assert finetuning.main(["--root", str(home)]) == finetuning.REFUSED
+    assert home.model.read_bytes() == before
     assert capsys.readouterr().err.startswith("Refused, v1 stays: ")
-    assert versions.history(root)[-1]["decision"] == versions.REFUSED
+    assert versions.history(home)[-1]["decision"] == versions.REFUSED
 
 
 def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, brief, shipped, rows):
-    root = make_root(tmp_path)
-    add_misread(root, shipped, CORRECTIONS)
+    home = make_home(tmp_path)
+    add_misread(home, shipped, CORRECTIONS)
     digits, labels = rows
     row = int(np.flatnonzero(~is_held_out(digits) & (labels == 3))[0])
-    joke = feedback.add(root, Image.fromarray(digits[row]), 3, 6)
+    joke = feedback.add(home, Image.fromarray(digits[row]), 3, 6)
 
     def outcome():
-        assert finetuning.main(["--root", str(root)]) in (finetuning.DONE, finetuning.REFUSED)
-        return next(x for x in receipts.last(root)["corrections"] if x["image"] == joke.image)
+        assert finetuning.main(["--root", str(home)]) in (finetuning.DONE, finetuning.REFUSED)
+        return next(x for x in receipts.last(home)["corrections"] if x["image"] == joke.image)
 
     first = outcome()
     assert first["outcome"] == receipts.HELD_BACK
     assert "labelled 6, but it looks like a" in first["reason"]
-    feedback.confirm(root, joke)
+    feedback.confirm(home, joke)
     assert outcome()["outcome"] != receipts.HELD_BACK
 
 
@@ -173,109 +174,109 @@ def untrained(net, path):
 def test_main_candidate_whose_file_answers_otherwise_is_refused(
     spoil, tmp_path, brief, shipped, capsys, monkeypatch
 ):
-    root = make_root(tmp_path)
-    add_misread(root, shipped, 3)
-    before = (root / versions.MODEL).read_bytes()
+    home = make_home(tmp_path)
+    add_misread(home, shipped, 3)
+    before = home.model.read_bytes()
     monkeypatch.setattr(gate, "decide", lambda *_: gate.Decision(True, "allowed"))
     monkeypatch.setattr(model, "save", spoil)
-    assert finetuning.main(["--root", str(root)]) == finetuning.REFUSED
+    assert finetuning.main(["--root", str(home)]) == finetuning.REFUSED
     assert "its file, loaded afresh, does not answer" in capsys.readouterr().err
-    assert (root / versions.MODEL).read_bytes() == before
-    assert versions.history(root)[-1]["decision"] == versions.REFUSED
+    assert home.model.read_bytes() == before
+    assert versions.history(home)[-1]["decision"] == versions.REFUSED
 
 
 def test_main_same_digit_in_two_files_is_held_to_the_last_answer(learned, tmp_path):
-    root = make_root(tmp_path)
+    home = make_home(tmp_path)
     picture, guess, label = learned.wrong[0]
-    joke = feedback.add(root, picture, guess, (label + 1) % 10)
+    joke = feedback.add(home, picture, guess, (label + 1) % 10)
     copy = picture.copy()
     copy.putpixel((0, 0), (254, 254, 254))  # as another encoder would: another picture, one digit
-    feedback.add(root, copy, guess, label)
-    finetuning.main(["--root", str(root)])
-    outcomes = {line["image"]: line for line in receipts.last(root)["corrections"]}
+    feedback.add(home, copy, guess, label)
+    finetuning.main(["--root", str(home)])
+    outcomes = {line["image"]: line for line in receipts.last(home)["corrections"]}
     assert len(outcomes) == 2
     assert f"stored again, as a {label}" in outcomes.pop(joke.image)["reason"]
     assert [line["outcome"] for line in outcomes.values()] == [receipts.RIGHT]
 
 
 def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):
-    root = make_root(tmp_path)
-    before = contents(root)
-    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    home = make_home(tmp_path)
+    before = contents(home)
+    assert finetuning.main(["--root", str(home)]) == finetuning.DONE
     assert capsys.readouterr().out == "Nothing to learn: no corrections are stored.\n"
-    assert contents(root) == before
+    assert contents(home) == before
 
 
 @pytest.mark.parametrize("name", ["model.h5", "train.csv"])
 @pytest.mark.parametrize("content", [None, b"", b"not what it should be"])
 def test_main_unusable_file_is_named(tmp_path, capsys, name, content):
-    root = make_root(tmp_path)
-    (root / name).unlink()
+    home = make_home(tmp_path)
+    (home.folder / name).unlink()
     if content is not None:
-        (root / name).write_bytes(content)
-    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
-    assert finetuning.main(["--root", str(root)]) == finetuning.BAD_DATA
+        (home.folder / name).write_bytes(content)
+    feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
+    assert finetuning.main(["--root", str(home)]) == finetuning.BAD_DATA
     message = capsys.readouterr().err
     assert message.count("\n") == 1
-    assert str(root / name) in message
+    assert str(home.folder / name) in message
 
 
 def test_main_unreadable_image_is_skipped_and_named(tmp_path, capsys):
-    root = make_root(tmp_path)
-    kept = feedback.add(root, Image.new("RGB", (50, 50), "white"), 1, 2)
-    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    home = make_home(tmp_path)
+    kept = feedback.add(home, Image.new("RGB", (50, 50), "white"), 1, 2)
+    assert finetuning.main(["--root", str(home)]) == finetuning.DONE
     said = capsys.readouterr()
     assert kept.image in said.err
     assert "Nothing to learn" in said.out
 
 
 def test_main_held_out_row_as_correction_is_not_trained_on(tmp_path, capsys, rows):
-    root = make_root(tmp_path)
+    home = make_home(tmp_path)
     digits, labels = rows
     row = int(np.flatnonzero(is_held_out(digits))[0])
-    feedback.add(root, Image.fromarray(digits[row]), (labels[row] + 1) % 10, int(labels[row]))
-    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    feedback.add(home, Image.fromarray(digits[row]), (labels[row] + 1) % 10, int(labels[row]))
+    assert finetuning.main(["--root", str(home)]) == finetuning.DONE
     said = capsys.readouterr()
     assert "holds it out from all training" in said.err
     assert "Nothing to learn" in said.out
 
 
 def test_main_second_run_is_told_who_runs(tmp_path, capsys):
-    root = make_root(tmp_path)
-    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
-    (root / versions.FOLDER).mkdir()
-    with FileLock(root / versions.FOLDER / versions.LOCK):
-        assert finetuning.main(["--root", str(root)]) == finetuning.LOCKED
+    home = make_home(tmp_path)
+    feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
+    (home.versions).mkdir()
+    with FileLock(home.versions / "finetuning.lock"):
+        assert finetuning.main(["--root", str(home)]) == finetuning.LOCKED
     assert "Another fine-tuning runs" in capsys.readouterr().err
 
 
 def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
-    root = make_root(tmp_path)
-    add_misread(root, shipped, 3)
-    before = contents(root)
-    command = [sys.executable, PROJECT / "finetuning.py", "--root", root]
+    home = make_home(tmp_path)
+    add_misread(home, shipped, 3)
+    before = contents(home)
+    command = [sys.executable, PROJECT / "finetuning.py", "--root", home]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while progress.read(root).get("phase") != "Training":
+    while progress.read(home).get("phase") != "Training":
         assert process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
     assert "model.h5 is as it was" in process.communicate()[1]
     assert process.returncode == 1
-    after = {k: v for k, v in contents(root).items() if not k.startswith("versions/")}
+    after = {k: v for k, v in contents(home).items() if not k.startswith("versions/")}
     assert after == before | {"incorrect_predictions.csv.lock": b""}
-    assert not progress.is_running(root)
+    assert not home.is_running()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a network", "half"])
 def test_main_damaged_model_is_put_back_and_said_so(learned, capsys, tmp_path, content):
-    root = tmp_path / "root"
-    shutil.copytree(learned.root, root)
-    path = root / versions.MODEL
+    home = tmp_path / "root"
+    shutil.copytree(learned.home, home)
+    path = home.model
     good = path.read_bytes()
     path.unlink()
     if content is not None:
         path.write_bytes(good[: len(good) // 2] if content == "half" else content)
-    assert finetuning.main(["--root", str(root)]) == finetuning.DONE
+    assert finetuning.main(["--root", str(home)]) == finetuning.DONE
     said = capsys.readouterr()
     assert "v2 stands in for it. It was put back." in said.err
     assert "Nothing new" in said.out

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digits.learning import gate
-from digits.metrics import Answers
+from digits.metrics import Predictions
 
 
 def answers(n=3000, broken=(), fixed=(), sure=0.9, sure_before=0.9):
@@ -17,7 +17,7 @@ def answers(n=3000, broken=(), fixed=(), sure=0.9, sure_before=0.9):
         others = (1 - share) / 9
         return np.eye(10)[guesses] * (share - others) + others
 
-    return Answers(labels, probabilities(fixed, sure_before), probabilities(broken, sure))
+    return Predictions(labels, probabilities(fixed, sure_before), probabilities(broken, sure))
 
 
 def test_answers_flips_are_told_apart():
@@ -91,7 +91,7 @@ def test_gate_held_out_answers_decide_clause_by_clause(held_out, allowed):
 )
 def test_gate_many_small_losses_add_up_against_the_first_network(since_first, allowed):
     now = answers(broken=range(since_first or 0))
-    unchanged = Answers(now.labels, now.after, now.after)
+    unchanged = Predictions(now.labels, now.after, now.after)
     first = None if since_first is None else now.before
     decision = gate.decide(unchanged, first, LEARNED)
     assert decision.allowed == (allowed is True)
@@ -147,7 +147,7 @@ def test_gate_trial_asks_only_of_corrections_that_were_wrong():
 @pytest.mark.parametrize(("off", "alike"), [(0, True), (5e-5, True), (5e-4, False), (None, False)])
 def test_answers_alike_file_that_answers_otherwise_is_refused(off, alike):
     expected = answers(40).after
-    decision = gate.answers_alike(expected, None if off is None else expected + off)
+    decision = gate.file_differs(expected, None if off is None else expected + off)
     assert (decision is None) == alike
     assert alike or not decision.allowed
 

@@ -9,13 +9,13 @@ import tempfile
 
 import numpy as np
 import pytest
+from tests.roots import PROJECT, make_root
 
 import finetuning
 from digits import feedback, model, versions
 from digits.jobs import progress
 from digits.learning import gate
 from digits.page import lesson
-from tests.roots import PROJECT, make_root
 
 
 @pytest.fixture

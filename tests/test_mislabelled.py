@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.roots import styled_pictures
 
 from digits import images, metrics, model
 from digits.learning import mislabelled
 from digits.model import training
-from tests.roots import styled_pictures
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def hard(shipped, replay):
 
 
 def misread(net, digits, labels):
-    wrong = ~metrics.right(labels, model.predict(net, digits))
+    wrong = ~metrics.correct(labels, model.predict(net, digits))
     return digits[wrong][:100], labels[wrong][:100]
 
 
@@ -98,11 +98,11 @@ def test_doubt_reason_names_label_and_rival():
     answers[0, 3], answers[0, 5] = 0.9, 0.1
     apart = np.eye(10)[[5]]
     clean = np.zeros(1, bool)
-    assert mislabelled.doubt(np.array([7]), answers, apart, clean) == [
+    assert mislabelled.doubts_of(np.array([7]), answers, apart, clean) == [
         "labelled 7, but it looks like a 5 to all we know"
     ]
     for label in (5, 3):
-        assert mislabelled.doubt(np.array([label]), answers, apart, clean) == [None]
+        assert mislabelled.doubts_of(np.array([label]), answers, apart, clean) == [None]
 
 
 def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replayed, hard):
@@ -120,7 +120,7 @@ def test_read_apart_answers_do_not_know_their_own_label(shipped, replayed, hard)
     other = labels.copy()
     other[4] = (labels[4] + 1) % 10
     said = [
-        mislabelled.read_apart(seen(shipped, digits, each), replayed) for each in (labels, other)
+        mislabelled.leave_one_out(seen(shipped, digits, each), replayed) for each in (labels, other)
     ]
     assert np.allclose(said[0][4], said[1][4])
     assert not np.allclose(said[0], said[1])

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from digits import durable, versions
+from digits import durable
 from digits.jobs import progress
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(home):
     """Status of a run by this very process."""
-    return progress.Status(tmp_path, "button", os.getpid())
+    return progress.Reporter(home, "button")
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +24,14 @@ def dead_pid():
     return process.pid
 
 
-def test_read_before_the_first_run_gives_nothing(tmp_path):
-    assert progress.read(tmp_path) == {}
-    assert not progress.is_running(tmp_path)
+def test_read_before_the_first_run_gives_nothing(home):
+    assert progress.read(home) == {}
+    assert not home.is_running()
 
 
-def test_progress_first_call_says_who_runs_and_how_far(run, tmp_path):
+def test_progress_first_call_says_who_runs_and_how_far(run, home):
     run.progress("learning", 0.25)
-    entry = progress.read(tmp_path)
+    entry = progress.read(home)
     assert entry.items() >= {
         ("state", "running"),
         ("trigger", "button"),
@@ -42,64 +42,64 @@ def test_progress_first_call_says_who_runs_and_how_far(run, tmp_path):
     assert entry["seconds_left"] >= 0
 
 
-def test_progress_new_phase_is_written_at_once(run, tmp_path):
+def test_progress_new_phase_is_written_at_once(run, home):
     run.progress("reading", 0.0)
     run.progress("learning", 0.1)
-    assert progress.read(tmp_path)["phase"] == "learning"
+    assert progress.read(home)["phase"] == "learning"
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 1])
-def test_progress_any_share_is_accepted(share, run, tmp_path):
+def test_progress_any_share_is_accepted(share, run, home):
     run.progress("learning", share)
-    assert progress.read(tmp_path)["share"] == share
+    assert progress.read(home)["share"] == share
 
 
-def test_finish_keeps_how_the_run_ended(run, tmp_path):
+def test_finish_keeps_how_the_run_ended(run, home):
     run.progress("learning", 0.5)
     run.finish("published", "It learned.", 0)
-    entry = progress.read(tmp_path)
+    entry = progress.read(home)
     assert (entry["state"], entry["message"], entry["code"]) == ("published", "It learned.", 0)
     assert entry["share"] == 1
-    assert not progress.is_running(tmp_path)
+    assert not home.is_running()
 
 
-def test_is_running_live_process_is_true(run, tmp_path):
+def test_is_running_live_process_is_true(run, home):
     run.progress("learning", 0.5)
-    assert progress.is_running(tmp_path)
+    assert home.is_running()
 
 
-def test_is_running_killed_process_is_false(dead_pid, tmp_path):
-    progress.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
-    assert progress.read(tmp_path)["state"] == "running"
-    assert not progress.is_running(tmp_path)
+def test_is_running_killed_process_is_false(dead_pid, home):
+    progress.Reporter(home, "cron").progress("learning", 0.5)
+    assert progress.read(home)["state"] == "running"
+    assert not home.is_running()
 
 
-def test_whose_run_says_who_asked_and_since_when_until_it_ended(run, dead_pid, tmp_path):
-    assert progress.whose(tmp_path) == ""
+def test_whose_run_says_who_asked_and_since_when_until_it_ended(run, dead_pid, home):
+    assert progress.whose(home) == ""
     run.progress("learning", 0.5)
-    since = progress.read(tmp_path)["since"]
-    assert progress.whose(tmp_path) == f", asked by button, since {since}"
+    since = progress.read(home)["since"]
+    assert progress.whose(home) == f", asked by button, since {since}"
     run.finish("published", "It learned.", 0)
-    assert progress.whose(tmp_path) == ""
-    progress.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
-    assert progress.whose(tmp_path) == ""
+    assert progress.whose(home) == ""
+    progress.Reporter(home, "cron").progress("learning", 0.5)
+    assert progress.whose(home) == ""
 
 
-def test_read_damaged_file_gives_nothing(run, tmp_path):
+def test_read_damaged_file_gives_nothing(run, home):
     run.progress("learning", 0.5)
-    durable.write(tmp_path / versions.FOLDER / progress.FILE, b'{"state": "run')
-    assert progress.read(tmp_path) == {}
-    assert not progress.is_running(tmp_path)
+    durable.write(home.status, b'{"state": "run')
+    assert progress.read(home) == {}
+    assert not home.is_running()
 
 
-def test_text_says_what_runs_or_how_it_ended(run, dead_pid, tmp_path):
+def test_text_says_what_runs_or_how_it_ended(run, dead_pid, home):
     run.progress("learning", 0.5)
-    assert "asked by button: learning, 50% done, about 0 s left" in progress.text(tmp_path)
+    assert "asked by button: learning, 50% done, about 0 s left" in progress.text(home)
     run.finish("refused", "It lost digits.", 3)
-    assert progress.text(tmp_path).endswith("refused: It lost digits.")
-    progress.Status(tmp_path, "cron", dead_pid).progress("learning", 0.5)
-    assert "was cut short" in progress.text(tmp_path)
+    assert progress.text(home).endswith("refused: It lost digits.")
+    progress.Reporter(home, "cron").progress("learning", 0.5)
+    assert "was cut short" in progress.text(home)
 
 
-def test_text_before_the_first_run_says_so(tmp_path):
-    assert progress.text(tmp_path) == "No run yet."
+def test_text_before_the_first_run_says_so(home):
+    assert progress.text(home) == "No run yet."

@@ -12,7 +12,7 @@ import pytest
 from digits import model, versions
 from digits.jobs import schedule
 from tests import crontabs
-from tests.roots import PROJECT, add_misread, make_root
+from tests.homes import PROJECT, add_misread, make_home
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 FILES = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`.*?) \|", README, re.M)))
@@ -37,10 +37,10 @@ def test_readme_every_file_named_is_there(name):
 
 
 def test_readme_cron_line_learns_from_crons_bare_environment(tmp_path, shipped, monkeypatch):
-    home = make_root(tmp_path / "a project, 100% 'ours'")
-    shutil.copy(PROJECT / "finetuning.py", home)  # its folder is the root
-    shutil.copytree(PROJECT / "digits", home / "digits")
-    (home / ".venv").symlink_to(sys.prefix)
+    home = make_home(tmp_path / "a project, 100% 'ours'")
+    shutil.copy(PROJECT / "finetuning.py", home)  # its folder is the home
+    shutil.copytree(PROJECT / "digits", home.folder / "digits")
+    (home.folder / ".venv").symlink_to(sys.prefix)
     add_misread(home, shipped, 3)
     table = crontabs.pretend(tmp_path, monkeypatch)
 
@@ -50,7 +50,7 @@ def test_readme_cron_line_learns_from_crons_bare_environment(tmp_path, shipped, 
     done = schedule.run_as_cron(schedule.current(home).command)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert "Published v2: " in (home / "finetuning.log").read_text()
+    assert "Published v2: " in (home.log).read_text()
     assert versions.history(home)[-1]["trigger"] == "cron"
     assert schedule.last_run(home)["message"].startswith("Published v2: ")
-    model.load(home / versions.MODEL)
+    model.load(home.model)

@@ -15,13 +15,13 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 import finetuning
-from digits import feedback, versions
+from digits import feedback
 from digits.jobs import doctor, progress, schedule
 from digits.rows import DataError
 from tests import crontabs
-from tests.roots import make_root
+from tests.homes import make_home
 
-ODD = "a root, 100% 'ours' \u00fc"
+ODD = "a home, 100% 'ours' \u00fc"
 FOREIGN = b"""# my jobs\tand \xe4 byte
 MAILTO="me"
 0 0 * * *   /bin/a   two  spaces  # digits that learn, 00000000
@@ -37,7 +37,7 @@ def table(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def root(tmp_path):
+def home(tmp_path):
     folder = tmp_path / ODD
     folder.mkdir()
     return folder
@@ -47,45 +47,45 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("expression", ["0 2 * * *", "*/5 1-3,22 * jan-mar sun", *schedule.NAMED])
-def test_install_any_expression_comes_back_as_it_went_in(expression, table, root):
-    entry = schedule.install(root, f" {expression} ", "https://hc.example/a%20b")
-    assert schedule.current(root) == entry
+def test_install_any_expression_comes_back_as_it_went_in(expression, table, home):
+    entry = schedule.install(home, f" {expression} ", "https://hc.example/a%20b")
+    assert schedule.current(home) == entry
     assert entry.expression == expression
-    assert entry.command == schedule.command(root, "https://hc.example/a%20b")
+    assert entry.command == schedule.command(home, "https://hc.example/a%20b")
     assert entry.last_due() < datetime.now(UTC) < entry.next_run()
     (line,) = table.read_text().splitlines()
     assert "%" not in line.replace(r"\%", "")
 
 
-def test_install_among_other_lines_leaves_them_to_the_byte(table, root):
+def test_install_among_other_lines_leaves_them_to_the_byte(table, home):
     table.write_bytes(FOREIGN + b"\n")
-    schedule.install(root, "0 2 * * *")
+    schedule.install(home, "0 2 * * *")
     assert table.read_bytes().startswith(FOREIGN + b"\n0 2 * * * ")
-    assert schedule.remove(root)
+    assert schedule.remove(home)
     assert table.read_bytes() == FOREIGN + b"\n"
-    assert not schedule.remove(root)
+    assert not schedule.remove(home)
 
 
-def test_install_again_replaces_the_entry_where_it_stands(table, root):
-    schedule.install(root, "0 2 * * *")
+def test_install_again_replaces_the_entry_where_it_stands(table, home):
+    schedule.install(home, "0 2 * * *")
     table.write_bytes(b"# before\n" + table.read_bytes() + b"# after\n")
-    schedule.install(root, "@daily")
+    schedule.install(home, "@daily")
     once = table.read_bytes()
-    schedule.install(root, "@daily")
+    schedule.install(home, "@daily")
     assert table.read_bytes() == once
     before, entry, after = once.splitlines()
     assert (before, after) == (b"# before", b"# after")
     assert entry.startswith(b"@daily ")
 
 
-def test_install_two_roots_have_an_entry_each(table, root, tmp_path):
+def test_install_two_roots_have_an_entry_each(table, home, tmp_path):
     other = tmp_path / "other"
-    other.mkdir()
-    for folder, expression in ((root, "0 1 * * *"), (other, "0 2 * * *")):
+    other.folder.mkdir()
+    for folder, expression in ((home, "0 1 * * *"), (other, "0 2 * * *")):
         schedule.install(folder, expression)
-    assert schedule.current(root).expression == "0 1 * * *"
-    schedule.remove(root)
-    assert schedule.current(root) is None
+    assert schedule.current(home).expression == "0 1 * * *"
+    schedule.remove(home)
+    assert schedule.current(home) is None
     assert schedule.current(other).expression == "0 2 * * *"
 
 
@@ -107,43 +107,43 @@ def test_install_two_roots_have_an_entry_each(table, root, tmp_path):
         ("", "five fields"),
     ],
 )
-def test_install_bad_expression_names_the_field_and_writes_nothing(expression, named, table, root):
+def test_install_bad_expression_names_the_field_and_writes_nothing(expression, named, table, home):
     with pytest.raises(schedule.ScheduleError, match=named.replace("*", r"\*")):
-        schedule.install(root, expression)
+        schedule.install(home, expression)
     assert not table.exists()
 
 
 @pytest.mark.parametrize("line", ["# {}", "#{}"])
-def test_current_entry_commented_out_is_none_and_goes_with_remove(line, table, root):
-    schedule.install(root, "0 2 * * *")
+def test_current_entry_commented_out_is_none_and_goes_with_remove(line, table, home):
+    schedule.install(home, "0 2 * * *")
     table.write_text(line.format(table.read_text()))
-    assert schedule.current(root) is None
-    assert schedule.remove(root)
+    assert schedule.current(home) is None
+    assert schedule.remove(home)
 
 
-def test_current_entry_edited_beyond_telling_says_so(table, root):
-    schedule.install(root, "@daily")
+def test_current_entry_edited_beyond_telling_says_so(table, home):
+    schedule.install(home, "@daily")
     table.write_text(table.read_text().replace("@daily", "@reboot"))
     with pytest.raises(schedule.ScheduleError, match="@reboot"):
-        schedule.current(root)
+        schedule.current(home)
 
 
-def test_install_without_cron_says_what_to_do(root, monkeypatch):
-    monkeypatch.setenv("PATH", str(root))
+def test_install_without_cron_says_what_to_do(home, monkeypatch):
+    monkeypatch.setenv("PATH", str(home))
     with pytest.raises(schedule.ScheduleError, match="systemd timer"):
-        schedule.install(root, "@daily")
+        schedule.install(home, "@daily")
 
 
-def test_install_crontab_refuses_says_why(table, root, tmp_path):
+def test_install_crontab_refuses_says_why(table, home, tmp_path):
     (tmp_path / "bin" / "crontab").write_text("#!/bin/sh\necho 'you may\n not' >&2; exit 1\n")
     with pytest.raises(schedule.ScheduleError, match="you may"):
-        schedule.install(root, "@daily")
+        schedule.install(home, "@daily")
 
 
-def test_install_command_typed_into_a_shell_installs(table, root):
-    command = schedule.install_command(root, "0 3 * * *")
+def test_install_command_typed_into_a_shell_installs(table, home):
+    command = schedule.install_command(home, "0 3 * * *")
     subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
-    assert schedule.current(root) == schedule.Entry("0 3 * * *", schedule.command(root))
+    assert schedule.current(home) == schedule.Entry("0 3 * * *", schedule.command(home))
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_install_command_typed_into_a_shell_installs(table, root):
         ("when", 0.5, False),
     ],
 )
-def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, late, root):
+def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, late, home):
     then = datetime.now(UTC) - timedelta(hours=hours)
     if key:
-        schedule._record(root, **{key: then.isoformat()})
-    assert schedule.overdue(root, schedule.Entry("@hourly", "")) is late
+        schedule._record(home, **{key: then.isoformat()})
+    assert schedule.overdue(home, schedule.Entry("@hourly", "")) is late
 
 
 # --- Runs that nobody watches ---
@@ -222,11 +222,11 @@ def ending(how):
     ],
 )
 def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
-    how, code, words, root, monitor, nice, monkeypatch, capfd
+    how, code, words, home, monitor, nice, monkeypatch, capfd
 ):
     monkeypatch.setattr(finetuning, "start", ending(how))
     url = f"http://127.0.0.1:{monitor.server_port}/check"
-    arguments = ["--root", str(root), "--trigger", "cron", "--ping", url]
+    arguments = ["--root", str(home), "--trigger", "cron", "--ping", url]
     assert finetuning.main(arguments) == code
     said = capfd.readouterr()
     assert said.out == ""
@@ -236,16 +236,16 @@ def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
     assert nice == [schedule.NICE]
     assert [path for path, _ in monitor.calls] == ["/check/start", f"/check/{code}"]
     assert words in monitor.calls[-1][1]
-    assert (schedule.last_run(root)["code"], words in schedule.last_run(root)["message"]) == (
+    assert (schedule.last_run(home)["code"], words in schedule.last_run(home)["message"]) == (
         code,
         True,
     )
-    assert words in (root / finetuning.LOG).read_text()
+    assert words in (home.log).read_text()
 
 
 def test_main_second_run_at_once_names_who_runs_since_when(well, nice, capfd):
-    running = progress.Status(well, "button", os.getpid())
-    with FileLock(well / versions.FOLDER / versions.LOCK):
+    running = progress.Reporter(well, "button")
+    with FileLock(well.versions / "finetuning.lock"):
         running.progress("Training", 0.5)
         code = finetuning.main(["--root", str(well), "--trigger", "cron"])
         assert "asked by button" in doctor.check_lock(well).found
@@ -254,63 +254,63 @@ def test_main_second_run_at_once_names_who_runs_since_when(well, nice, capfd):
     assert f"runs, asked by button, since {since}; this one did nothing" in capfd.readouterr().err
 
 
-def test_main_monitor_that_does_not_answer_changes_nothing(root, nice, monkeypatch, capfd):
+def test_main_monitor_that_does_not_answer_changes_nothing(home, nice, monkeypatch, capfd):
     done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
     monkeypatch.setattr(finetuning, "start", ending(done))
-    arguments = ["--root", str(root), "--trigger", "cron", "--ping", "http://127.0.0.1:9/check"]
+    arguments = ["--root", str(home), "--trigger", "cron", "--ping", "http://127.0.0.1:9/check"]
     assert finetuning.main(arguments) == finetuning.DONE
     assert capfd.readouterr() == ("", "")
 
 
 def test_main_unexpected_failure_leaves_its_traceback_in_the_log_alone(
-    root, nice, monkeypatch, capfd
+    home, nice, monkeypatch, capfd
 ):
     monkeypatch.setattr(finetuning, "start", ending(ZeroDivisionError()))
-    assert finetuning.main(["--root", str(root)]) == finetuning.FAILED
+    assert finetuning.main(["--root", str(home)]) == finetuning.FAILED
     assert "Traceback" not in capfd.readouterr().err
-    assert "Traceback" in (root / finetuning.LOG).read_text()
+    assert "Traceback" in (home.log).read_text()
     assert nice == []  # a person waits
 
 
-def test_main_log_grows_no_further_than_its_bounds(root, nice, monkeypatch):
+def test_main_log_grows_no_further_than_its_bounds(home, nice, monkeypatch):
     monkeypatch.setattr(finetuning, "LOG_BYTES", 1_000)
     done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
     monkeypatch.setattr(finetuning, "start", ending(done))
     for _ in range(60):
-        finetuning.main(["--root", str(root), "--trigger", "cron"])
-    sizes = [path.stat().st_size for path in root.glob(f"{finetuning.LOG}*")]
+        finetuning.main(["--root", str(home), "--trigger", "cron"])
+    sizes = [path.stat().st_size for path in home.folder.glob(f"{home.log.name}*")]
     assert len(sizes) == finetuning.LOG_FILES + 1
     assert max(sizes) <= 1_000
 
 
-def test_main_ping_of_anything_but_a_web_address_is_refused(root, capsys):
+def test_main_ping_of_anything_but_a_web_address_is_refused(home, capsys):
     with pytest.raises(SystemExit):
-        finetuning.main(["--root", str(root), "--ping", "file:///etc/passwd"])
+        finetuning.main(["--root", str(home), "--ping", "file:///etc/passwd"])
     assert "file:///etc/passwd" in capsys.readouterr().err
 
 
-def test_main_cron_options_install_show_and_remove(table, root, capsys):
+def test_main_cron_options_install_show_and_remove(table, home, capsys):
     def run(*arguments):
-        code = finetuning.main(["--root", str(root), *arguments])
+        code = finetuning.main(["--root", str(home), *arguments])
         said = capsys.readouterr()
         return code, said.out + said.err
 
     assert "no entry" in run("--show-cron")[1]
     assert run("--install-cron", "0 2 * * *")[0] == finetuning.DONE
-    schedule.note_run(root, 3, "Refused, v1 stays.")
+    schedule.note_run(home, 3, "Refused, v1 stays.")
     code, shown = run("--show-cron")
     assert code == finetuning.DONE
-    assert schedule.command(root) in shown
+    assert schedule.command(home) in shown
     assert "exit code 3: Refused, v1 stays." in shown
-    assert schedule.current(root).next_run().isoformat(timespec="minutes") in shown
+    assert schedule.current(home).next_run().isoformat(timespec="minutes") in shown
     assert run("--remove-cron") == (finetuning.DONE, "Removed.\n")
     assert "no entry" in run("--remove-cron")[1]
     code, said = run("--install-cron", "0 25 * * *")
     assert (code, said) == (finetuning.BAD_DATA, "'25' is no hour that cron knows.\n")
 
 
-def test_journal_ends_with_the_run(root, nice):
-    finetuning.main(["--root", str(root), "--history"])
+def test_journal_ends_with_the_run(home, nice):
+    finetuning.main(["--root", str(home), "--history"])
     assert logging.getLogger("digits").handlers == []
 
 
@@ -319,13 +319,13 @@ def test_journal_ends_with_the_run(root, nice):
 
 @pytest.fixture
 def well(tmp_path, table, monkeypatch):
-    """A root where all is well, as far as the doctor looks."""
-    root = make_root(tmp_path / ODD)
-    feedback.add(root, Image.new("L", (28, 28), 255), 1, 2)
-    (root / versions.FOLDER).mkdir()
-    schedule.install(root, "0 2 * * *")
+    """A home where all is well, as far as the doctor looks."""
+    home = make_home(tmp_path / ODD)
+    feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
+    (home.versions).mkdir()
+    schedule.install(home, "0 2 * * *")
     monkeypatch.setattr(doctor, "DAEMONS", {doctor.read_name(Path("/proc/self/comm"))})
-    return root
+    return home
 
 
 def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
@@ -333,7 +333,7 @@ def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
     *lines, last = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == ["ok"] * 10
     assert last == "All is well."
-    (well / "train.csv").unlink()
+    (well.train).unlink()
     assert finetuning.main(["--root", str(well), "--check"]) == finetuning.FAILED
     said = capsys.readouterr()
     mend = [line for line in said.out.splitlines() if line.startswith("MEND")]
@@ -342,24 +342,24 @@ def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
     assert said.err == "To mend: 2.\n"
 
 
-def spoil_table(root):
-    (root / feedback.TABLE).write_text("some,other,table\n")
+def spoil_table(home):
+    (home.table).write_text("some,other,table\n")
 
 
-def spoil_row(root):
-    next((root / feedback.FOLDER).glob("*.png")).unlink()
+def spoil_row(home):
+    next((home.images).glob("*.png")).unlink()
 
 
-def spoil_model(root):
-    (root / versions.MODEL).write_bytes(b"no model")
+def spoil_model(home):
+    home.model.write_bytes(b"no model")
 
 
-def fail_last_run(root):
-    schedule.note_run(root, 3, "Refused, v1 stays.")
+def fail_last_run(home):
+    schedule.note_run(home, 3, "Refused, v1 stays.")
 
 
-def let_time_pass(root):
-    schedule._record(root, installed="2026-01-01T00:00:00+00:00")
+def let_time_pass(home):
+    schedule._record(home, installed="2026-01-01T00:00:00+00:00")
 
 
 @pytest.mark.parametrize(
@@ -368,8 +368,8 @@ def let_time_pass(root):
         (spoil_model, doctor.check_model, "model.h5"),
         (spoil_table, doctor.check_store, "Predicted_Label"),
         (spoil_row, doctor.check_store, "is missing"),
-        (fail_last_run, lambda root: doctor.check_last_run(root, schedule.current(root)), "v1"),
-        (let_time_pass, lambda root: doctor.check_last_run(root, schedule.current(root)), "due"),
+        (fail_last_run, lambda home: doctor.check_last_run(home, schedule.current(home)), "v1"),
+        (let_time_pass, lambda home: doctor.check_last_run(home, schedule.current(home)), "due"),
     ],
 )
 def test_check_fault_is_named_with_a_remedy(spoil, check, named, well):
@@ -381,7 +381,7 @@ def test_check_fault_is_named_with_a_remedy(spoil, check, named, well):
 
 
 def test_check_lock_held_says_a_run_is_at_work(well):
-    with FileLock(well / versions.FOLDER / versions.LOCK):
+    with FileLock(well.versions / "finetuning.lock"):
         assert "at work" in doctor.check_lock(well).found
     assert doctor.check_lock(well).good
 
@@ -393,8 +393,8 @@ def test_check_disk_nearly_full_says_how_much_to_free(well, monkeypatch):
 
 
 def test_check_permissions_closed_folder_is_named(well, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != versions.FOLDER)
-    assert str(well / versions.FOLDER) in doctor.check_permissions(well).found
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "versions")
+    assert str(well.versions) in doctor.check_permissions(well).found
 
 
 def test_check_daemon_none_runs_says_how_to_start_it(monkeypatch):

@@ -6,9 +6,9 @@ import asyncio
 import subprocess
 import sys
 
-from digits import model, versions
+from digits import model
 from stress import pictures, server, store
-from tests.roots import PROJECT, add_misread, make_root
+from tests.homes import PROJECT, add_misread, make_home
 from tests.uploads import upload
 
 
@@ -37,16 +37,16 @@ def test_fuzz_ends_well_or_says_that_there_is_no_fuzzer():
 
 
 def test_server_each_swapped_network_answers(tmp_path, rows):
-    root = make_root(tmp_path / "root")
-    with server.served(root, tmp_path / "said.txt") as lent:
-        assert (asyncio.run(server.grow(lent, rows, root, swaps=2)) > 0).tolist() == [True, True]
+    home = make_home(tmp_path / "root")
+    with server.served(home, tmp_path / "said.txt") as lent:
+        assert (asyncio.run(server.grow(lent, rows, home, swaps=2)) > 0).tolist() == [True, True]
 
 
 def test_server_visitors_who_judge_during_a_run_lose_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(server, "THINK", 0.1)
-    root = make_root(tmp_path / "root")
-    add_misread(root, model.load_light(root / versions.MODEL), 1, seed=1)
-    with server.served(root, tmp_path / "said.txt") as lent:
-        waits = asyncio.run(server.crowd(lent, root, server.pictures(root, 3, judged=2)))
+    home = make_home(tmp_path / "root")
+    add_misread(home, model.load_light(home.model), 1, seed=1)
+    with server.served(home, tmp_path / "said.txt") as lent:
+        waits = asyncio.run(server.crowd(lent, home, server.pictures(home, 3, judged=2)))
     assert len(waits) == 3 * (3 + 1)  # a wrong guess takes three clicks, a right one one
     assert any(running for _, running in waits)

@@ -1,39 +1,50 @@
-"""The store of corrections: `incorrect_images/` and `incorrect_predictions.csv`.
+"""Corrections: pictures whose guess was wrong, each with the guess and the actual label.
 
-The only module that knows how corrections are kept. A picture is written and synced before the
-row that names it, under a lock, so no row ever names a missing image and no answer is lost. What
-is removed only gets a mark and can be restored. The CSV may have only the three columns of the
-original project; further columns, and rows that cannot be read, are kept as they are.
+    stored = add("/srv/digits", picture, predicted=8, actual=0)
+    corrections, warnings = load(Home.at("/srv/digits"))
+
+The only room that knows how corrections are kept. A picture is written and synced before the row
+that names it, under a lock, so no row ever names a missing image and no answer is lost. What is
+removed only gets a mark and can be restored. Columns of others, and rows that cannot be read, are
+kept as they are.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from PIL import Image
 
 from digits import durable
-from digits.feedback import corrections, csv_tables
-from digits.feedback.corrections import FOLDER, TABLE, Correction, StoreError, image_name
+from digits.feedback import capacity, corrections
+from digits.feedback.corrections import Correction, StoreError, image_name
+from digits.home import STORE_WAIT, Home
 
-LOCK_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
-LOCK_POLL = 0.005  # s between tries: eight writers at once wait for one another, not for this
+__all__ = [
+    "Correction",
+    "StoreError",
+    "add",
+    "adopt",
+    "confirm",
+    "load",
+    "relabel",
+    "remove",
+    "removed",
+    "restore",
+    "undo",
+]
+
 SAME_ANSWER = 60  # s within which the same answer again is a double click, not a second opinion
-MAX_PICTURES = 20_000  # more than a class draws in years; the page still lists them in a moment
-MAX_BYTES = 2 * 2**30  # of all pictures: what a small server can spare, 100 KB for each
-COUNT_AGE = 60  # s for which a count of the folder holds: counting takes longer than adding
 
 
 def add(
-    root: str | Path,
+    home: Home | str | os.PathLike[str],
     picture: Image.Image,
     predicted: int,
     actual: int,
@@ -46,13 +57,13 @@ def add(
     The same answer again is stored once (and counted, if it is no double click); another answer
     for the same picture replaces the earlier one.
 
-    picture: as the person saw it. predicted, actual: 0 to 9; confidence: 0 to 1.
-    Raises ValueError for a label out of range, StoreError when the store is full or the disk
-    refuses.
+    home: the home or its folder. picture: as the person saw it. predicted, actual: 0 to 9;
+    confidence: 0 to 1. Raises ValueError for a label out of range, StoreError when the store is
+    full or cannot be written.
     """
     _check("predicted", predicted)
     _check("actual", actual)
-    root = Path(root)
+    home = Home.at(home)
     new = Correction(
         int(predicted),
         int(actual),
@@ -62,95 +73,95 @@ def add(
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     png = _png(picture)
-    with locked(root):
-        if (root / new.image).exists():
-            return _revise(root, new)
-        _keep(root, new, png)
+    with locked(home):
+        if (home.folder / new.image).exists():
+            return _revise(home, new)
+        _keep(home, new, png)
     return new
 
 
-def adopt(root: str | Path, picture: Image.Image, correction: Correction) -> bool:
+def undo(home: Home, added: Correction) -> Correction:
+    """Take back what `add` returned; return what is stored now, removed or as it was before."""
+    if added.earlier is None:
+        return remove(home, added)
+    earlier = added.earlier
+    return _change(home, added, lambda stored: earlier)
+
+
+def confirm(home: Home, correction: Correction) -> Correction:
+    """Count one more vote for a correction's label, as a second look does; return it."""
+    return _change(home, correction, lambda stored: replace(stored, votes=stored.votes + 1))
+
+
+def relabel(home: Home, correction: Correction, actual: int) -> Correction:
+    """Give a correction another label, 0 to 9, with one vote; return it."""
+    _check("actual", actual)
+    if actual == correction.actual:
+        return correction
+    return _change(home, correction, lambda stored: replace(stored, actual=actual, votes=1))
+
+
+def remove(home: Home, correction: Correction) -> Correction:
+    """Put a correction out of use; return it. Its row and its picture stay, for `restore`."""
+    return _change(home, correction, lambda stored: replace(stored, removed=True))
+
+
+def restore(home: Home, correction: Correction) -> Correction:
+    """Put a removed correction back in use; return it."""
+    return _change(home, correction, lambda stored: replace(stored, removed=False))
+
+
+def load(home: Home) -> tuple[list[Correction], list[str]]:
+    """Return the corrections in use, oldest first, and a warning for each row that was skipped.
+
+    A row is skipped when its labels are no digits or its image is missing: the warning names it.
+    The files are parsed only when they have changed. Raises StoreError when the table is there but
+    is no such table.
+    """
+    stored, warnings = _stored(home)
+    return [one for one in stored if not one.removed], list(warnings)
+
+
+def removed(home: Home) -> list[Correction]:
+    """Return the corrections that were removed and can be restored, oldest first."""
+    return [one for one in _stored(home)[0] if one.removed]
+
+
+def adopt(home: Home, picture: Image.Image, correction: Correction) -> bool:
     """Store a correction of another store with all it says, but its image's name; return whether.
 
     A picture that is stored here already, removed or not, stays as it is. Raises StoreError.
     """
-    root = Path(root)
     new = replace(correction, image=image_name(picture))
     png = _png(picture)
-    with locked(root):
-        if (root / new.image).exists() and corrections.find(root, new.image)[1]:
+    with locked(home):
+        if (home.folder / new.image).exists() and corrections.find(home, new.image)[1]:
             return False
-        _keep(root, new, png)
+        _keep(home, new, png)
     return True
 
 
-def undo(root: str | Path, added: Correction) -> Correction:
-    """Take back what `add` returned; return what is stored now, removed or as it was before."""
-    if added.earlier is None:
-        return remove(root, added)
-    return _change(root, added, lambda stored: added.earlier)
-
-
-def confirm(root: str | Path, correction: Correction) -> Correction:
-    """Count one more answer for a correction's label, as a second look does; return it."""
-    return _change(root, correction, lambda stored: replace(stored, answers=stored.answers + 1))
-
-
-def relabel(root: str | Path, correction: Correction, actual: int) -> Correction:
-    """Give a correction another label, 0 to 9, with one answer; return it."""
-    _check("actual", actual)
-    if actual == correction.actual:
-        return correction
-    return _change(root, correction, lambda stored: replace(stored, actual=actual, answers=1))
-
-
-def remove(root: str | Path, correction: Correction) -> Correction:
-    """Put a correction out of use; return it. Its row and its picture stay, for `restore`."""
-    return _change(root, correction, lambda stored: replace(stored, removed=True))
-
-
-def restore(root: str | Path, correction: Correction) -> Correction:
-    """Put a removed correction back in use; return it."""
-    return _change(root, correction, lambda stored: replace(stored, removed=False))
-
-
-def load(root: str | Path) -> tuple[list[Correction], list[str]]:
-    """Return the corrections in use, oldest first, and a warning for each row that was skipped.
-
-    A row is skipped when its labels are no digits or its image is missing: the warning names it.
-    Raises StoreError when the table is there but is no such table.
-    """
-    stored, warnings = _load(Path(root))
-    return [one for one in stored if not one.removed], warnings
-
-
-def removed(root: str | Path) -> list[Correction]:
-    """Return the corrections that were removed and can be restored, oldest first."""
-    return [one for one in _load(Path(root))[0] if one.removed]
-
-
-def sweep(root: str | Path) -> None:
+def sweep(home: Home) -> None:
     """Remove half-written files that a killed process left in the store."""
-    root = Path(root)
-    if (root / FOLDER).is_dir():
-        with locked(root):
-            durable.sweep(root / FOLDER)
+    with locked(home):
+        durable.sweep(home.folder)
+        durable.sweep(home.images)
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the store's lock; turn what the disk refuses into StoreError."""
+def locked(home: Home) -> Iterator[None]:
+    """Hold the store's lock; turn what the system says meanwhile into StoreError."""
     try:
-        with FileLock(root / f"{TABLE}.lock", timeout=LOCK_WAIT, poll_interval=LOCK_POLL):
+        with home.store_lock():
             yield
     except Timeout as error:
         raise StoreError(
-            f"The store is busy for over {LOCK_WAIT} s: your answer was not kept, try again."
+            f"The store is busy for over {STORE_WAIT} s: your answer was not kept, try again."
         ) from error
     except OSError as error:
         raise StoreError(
-            f"The store cannot be written ({error.strerror}: {error.filename or root}): "
-            "your answer was not kept; free space or mend its permissions, then try again."
+            f"The store cannot be written ({error.strerror}: {error.filename or home}): "
+            "your answer was not kept; free space or fix its permissions, then try again."
         ) from error
 
 
@@ -160,12 +171,18 @@ def _check(name: str, label: int) -> None:
         raise ValueError(f"The {name} label is {label!r}; a digit from 0 to 9 is expected.")
 
 
-def _load(root: Path) -> tuple[list[Correction], list[str]]:
-    """Return all corrections, removed ones too, and the warnings."""
-    latest, warnings = {}, []
-    for line, found in corrections.read(root):
+def _stored(home: Home) -> tuple[list[Correction], list[str]]:
+    """Return all corrections, removed ones too, and the warnings; both are shared."""
+    return home.read_once("corrections", [home.table, home.images], lambda: _read(home))
+
+
+def _read(home: Home) -> tuple[list[Correction], list[str]]:
+    """Return what `_stored` does, read afresh."""
+    latest: dict[str, Correction] = {}
+    warnings = []
+    for line, found in corrections.read_rows(home):
         if isinstance(found, ValueError):
-            warnings.append(f"{TABLE} line {line} skipped: {found}.")
+            warnings.append(f"{home.table.name} line {line} skipped: {found}.")
         else:
             # The last answer for a picture wins, should the table hold several.
             latest.pop(found.image, None)
@@ -173,108 +190,42 @@ def _load(root: Path) -> tuple[list[Correction], list[str]]:
     return list(latest.values()), warnings
 
 
-def _revise(root: Path, new: Correction) -> Correction:
+def _revise(home: Home, new: Correction) -> Correction:
     """Keep a further answer for a picture that is stored already; return what is kept."""
-    table, row, old = corrections.find(root, new.image)
+    table, row, old = corrections.find(home, new.image)
     if row is None:  # the image was written, but its writer was killed before the row
-        _append(root, new, _ready_header(root))
+        corrections.append(home, new)
         return new
     if old and old.actual == new.actual and not old.removed:
         if _seconds_between(old.added, new.added) < SAME_ANSWER:
             return old
-        new = replace(old, added=new.added, answers=old.answers + 1)
-    _put(root, table, row, new)
+        new = replace(old, added=new.added, votes=old.votes + 1)
+    corrections.put(home, table, row, new)
     return replace(new, earlier=old)
 
 
 def _change(
-    root: str | Path, correction: Correction, change: Callable[[Correction], Correction]
+    home: Home, correction: Correction, change: Callable[[Correction], Correction]
 ) -> Correction:
     """Store what `change` makes of a correction as it is stored now; return that."""
-    root = Path(root)
-    with locked(root):
-        table, row, stored = corrections.find(root, correction.image)
-        if stored is None or stored.actual != correction.actual:
+    with locked(home):
+        table, row, stored = corrections.find(home, correction.image)
+        if row is None or stored is None or stored.actual != correction.actual:
             raise StoreError(
                 f"{correction.image} is no longer stored as a {correction.actual}: someone changed "
-                "it meanwhile. Load the page anew and look again."
+                "it meanwhile. Load the page again and look at it."
             )
         changed = change(stored)
-        _put(root, table, row, changed)
+        corrections.put(home, table, row, changed)
     return changed
 
 
-def _keep(root: Path, correction: Correction, png: bytes) -> None:
+def _keep(home: Home, correction: Correction, png: bytes) -> None:
     """Write the picture, then its row. Raises StoreError when the store is full."""
-    _make_sure_of_room(root, len(png))
-    header = _ready_header(root)
-    (root / FOLDER).mkdir(exist_ok=True)
-    durable.write(root / correction.image, png)
-    _append(root, correction, header)
-
-
-@dataclass
-class _Count:
-    """How many pictures a folder holds, how many bytes they have, and when that was counted."""
-
-    pictures: int
-    bytes: int
-    at: float
-
-
-_counts: dict[Path, _Count] = {}  # by root; changed under the store's lock
-
-
-def _make_sure_of_room(root: Path, size: int) -> None:
-    """Count one more picture of `size` bytes. Raises StoreError when it has no room."""
-    count = _counts.get(root)
-    if count is None or time.monotonic() - count.at > COUNT_AGE or _is_full(count, size):
-        count = _counts[root] = _counted(root)
-    if _is_full(count, size):
-        raise StoreError(
-            f"The store is full ({count.pictures:,} pictures, {count.bytes / 2**20:,.0f} MB): your "
-            f"answer was not kept; its owner may export and empty {FOLDER}."
-        )
-    count.pictures += 1
-    count.bytes += size
-
-
-def _is_full(count: _Count, size: int) -> bool:
-    """Return whether one more picture of `size` bytes is too much."""
-    return count.pictures >= MAX_PICTURES or count.bytes + size > MAX_BYTES
-
-
-def _counted(root: Path) -> _Count:
-    """Return what the folder of images holds now."""
-    if not (root / FOLDER).is_dir():
-        return _Count(0, 0, time.monotonic())
-    with os.scandir(root / FOLDER) as entries:
-        sizes = [entry.stat().st_size for entry in entries]
-    return _Count(len(sizes), sum(sizes), time.monotonic())
-
-
-def _ready_header(root: Path) -> list[str]:
-    """Return the table's column names; a table without our further columns gets them first."""
-    header = csv_tables.read_header(root / TABLE)
-    if all(name in header for name in corrections.COLUMNS):
-        return header
-    table = corrections.with_our_columns(corrections.read_table(root))
-    csv_tables.write(root / TABLE, table)
-    return table.header
-
-
-def _append(root: Path, correction: Correction, header: list[str]) -> None:
-    """Add the correction's row."""
-    cells = corrections.to_cells(correction)
-    durable.append_line(root / TABLE, csv_tables.line([cells.get(name, "") for name in header]))
-
-
-def _put(root: Path, table: csv_tables.Table, row: csv_tables.Row, correction: Correction) -> None:
-    """Write the table with the correction in the place of a row's."""
-    table = corrections.with_our_columns(table)
-    cells = row.cells | corrections.to_cells(correction)
-    row.text = csv_tables.line([cells.get(name, "") for name in table.header])
-    csv_tables.write(root / TABLE, table)
+    capacity.reserve(home, len(png))
+    home.images.mkdir(exist_ok=True)
+    durable.write(home.folder / correction.image, png)
+    corrections.append(home, correction)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

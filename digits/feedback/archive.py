@@ -21,7 +21,8 @@ import numpy as np
 
 from digits import feedback, images
 from digits.feedback import corrections, csv_tables
-from digits.feedback.corrections import TABLE, Correction, StoreError
+from digits.feedback.corrections import Correction, StoreError
+from digits.home import IMAGES, TABLE, Home
 from digits.rows import write_rows
 
 ROWS = "rows.csv"
@@ -41,16 +42,16 @@ OWN_NAME = re.compile(r"incorrect_image_[0-9a-f]{16}\.png")
 VERSION = re.compile(r"v\d{1,6}-[0-9a-f]{8}")
 
 
-def export(root: str | Path) -> bytes:
+def export(home: Home) -> bytes:
     """Return the corrections in use as a zip.
 
     Adding may go on meanwhile: pictures never change. Raises StoreError when they are too many for
     a download, or cannot be read.
     """
     try:
-        return _pack(Path(root))
+        return _pack(home)
     except OSError as error:
-        raise StoreError(f"The store cannot be read ({error}): mend it and try again.") from error
+        raise StoreError(f"The store cannot be read ({error}): repair it and try again.") from error
 
 
 @dataclass
@@ -77,15 +78,14 @@ class Imported:
         return f"{said}." + (f" {BOUND}" if self.is_cut else "")
 
 
-def import_zip(root: str | Path, file: BinaryIO, most: int | None = None) -> Imported:
+def import_zip(home: Home, file: BinaryIO, most: int | None = None) -> Imported:
     """Store what an exported zip holds and is not here yet; return what was done.
 
     file: a binary file object. most: rows to store, None for all. Pictures count as the same by
     what they show. Raises StoreError when it is no such zip, or the store cannot take more; what
     was imported by then stays.
     """
-    root = Path(root)
-    known = _contents_of_foreign_names(root)
+    known = _contents_of_foreign_names(home)
     done = Imported()
     for line, found in _unpack(file):
         if isinstance(found, ValueError):
@@ -93,32 +93,32 @@ def import_zip(root: str | Path, file: BinaryIO, most: int | None = None) -> Imp
             continue
         picture, correction = found
         name = corrections.image_name(picture)
-        if done.stored == most and name not in known and not (root / name).exists():
+        if done.stored == most and name not in known and not (home.folder / name).exists():
             done.is_cut = True
             break
         try:
-            new = name not in known and feedback.adopt(root, picture, correction)
+            new = name not in known and feedback.adopt(home, picture, correction)
         except StoreError as error:
             raise StoreError(f"{done} Then: {error}") from error
         done.stored, done.present = done.stored + new, done.present + (not new)
     return done
 
 
-def _pack(root: Path) -> bytes:
+def _pack(home: Home) -> bytes:
     """Return the corrections in use as a zip. Raises StoreError and OSError."""
-    stored, skipped = feedback.load(root)
-    size = sum((root / one.image).stat().st_size for one in stored)
+    stored, skipped = feedback.load(home)
+    size = sum((home.folder / one.image).stat().st_size for one in stored)
     if size > MAX_EXPORT:
         raise StoreError(
             f"The pictures have {size / 2**20:,.0f} MB, more than the {MAX_EXPORT // 2**20} MB of "
-            f"a download: copy {TABLE} and {corrections.FOLDER} themselves."
+            f"a download: copy {TABLE} and {IMAGES} themselves."
         )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as out:
         for one in stored:
-            out.write(root / one.image, _name_in_zip(one))
+            out.write(home.folder / one.image, _name_in_zip(one))
         out.writestr(TABLE, _table(stored), zipfile.ZIP_DEFLATED)
-        rows, unread = _rows(root, stored)
+        rows, unread = _rows(home, stored)
         out.writestr(ROWS, rows, zipfile.ZIP_DEFLATED)
         if skipped or unread:
             out.writestr(SKIPPED, "\n".join(skipped + unread) + "\n")
@@ -127,7 +127,7 @@ def _pack(root: Path) -> bytes:
 
 def _name_in_zip(correction: Correction) -> str:
     """Return where the zip holds the correction's picture."""
-    return f"{corrections.FOLDER}/{Path(correction.image).name}"
+    return f"{IMAGES}/{Path(correction.image).name}"
 
 
 def _table(stored: list[Correction]) -> str:
@@ -137,12 +137,12 @@ def _table(stored: list[Correction]) -> str:
     return "".join(f"{csv_tables.line(line)}\n" for line in lines)
 
 
-def _rows(root: Path, stored: list[Correction]) -> tuple[str, list[str]]:
+def _rows(home: Home, stored: list[Correction]) -> tuple[str, list[str]]:
     """Return the corrections in `train.csv`'s layout, and a warning for each that has no digit."""
     digits, labels, unread = [], [], []
     for one in stored:
         try:
-            digits.append(images.read_digit(images.open_picture(root / one.image)))
+            digits.append(images.read_digit(images.open_picture(home.folder / one.image)))
         except (images.ImageError, OSError) as error:
             unread.append(f"{one.image} is not in {ROWS}: {error}")
         else:
@@ -159,12 +159,7 @@ def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
             entries = {Path(info.filename).name: info for info in archive.infolist()}
             if TABLE not in entries:
                 raise ValueError(f"it holds no {TABLE}")
-            table = csv_tables.parse(
-                _read(archive, entries[TABLE], MAX_TABLE), corrections.has_labels
-            )
-            missing = [name for name in corrections.REQUIRED if name not in table.header]
-            if missing:
-                raise ValueError(f"its {TABLE} lacks the column {missing[0]}")
+            table = corrections.parse_table(_read(archive, entries[TABLE], MAX_TABLE), TABLE)
             yield from _pictures(archive, entries, table)
     except DAMAGED as error:
         raise StoreError(
@@ -217,14 +212,14 @@ def _without_foreign_text(correction: Correction) -> Correction:
     return replace(correction, version=version, added=added)
 
 
-def _contents_of_foreign_names(root: Path) -> set[str]:
+def _contents_of_foreign_names(home: Home) -> set[str]:
     """Return what `image_name` gives for stored pictures that are named in another way."""
-    stored = feedback.load(root)[0] + feedback.removed(root)
+    stored = feedback.load(home)[0] + feedback.removed(home)
     named_otherwise = [one for one in stored if not OWN_NAME.fullmatch(Path(one.image).name)]
     names = set()
     for one in named_otherwise:
         try:
-            names.add(corrections.image_name(images.open_picture(root / one.image)))
+            names.add(corrections.image_name(images.open_picture(home.folder / one.image)))
         except (images.ImageError, OSError):
             continue  # a picture that cannot be read is no picture's twin
     return names

@@ -1,4 +1,4 @@
-"""A correction and its row in `incorrect_predictions.csv`: reading the table, naming images.
+"""A correction and its row in `incorrect_predictions.csv`.
 
 A store that has only the three columns of the original project, and images of any name, is read
 as it is; so is one from another machine, whose paths lead nowhere here.
@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
+from digits import durable
 from digits.feedback import csv_tables
+from digits.feedback.csv_tables import Row, Table
+from digits.home import IMAGES, Home
 
-TABLE = "incorrect_predictions.csv"
-FOLDER = "incorrect_images"
 COLUMNS = [
     "Predicted_Label",
     "Actual_Label",
@@ -28,11 +29,12 @@ COLUMNS = [
     "Confidence",  # the guess' probability, 0 to 1
     "Model_Version",
     "Added",  # ISO 8601, UTC
-    "Answers",  # how often people gave this same answer
+    "Answers",  # how often people gave this same label
     "State",  # REMOVED, or empty
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
+DIGITS = set("0123456789")
 
 
 class StoreError(RuntimeError):
@@ -43,10 +45,10 @@ class StoreError(RuntimeError):
 class Correction:
     """A picture whose guess was wrong, with the guess and the actual label.
 
-    image: the PNG's path, relative to the root. predicted, actual: 0 to 9.
+    image: the PNG's path, relative to the home. predicted, actual: 0 to 9.
     confidence: the guess' probability or None. version: of the network that guessed, or "".
-    added: ISO 8601, or "". answers: how often this same answer was given; two or more mean that a
-    second look found the label right. removed: whether it is out of use.
+    added: ISO 8601, or "". votes: how often people gave this same label; two or more mean that a
+    second look found it right. removed: whether it is out of use.
     earlier: what `add` put it in the place of, for `undo`.
     """
 
@@ -56,7 +58,7 @@ class Correction:
     confidence: float | None = None
     version: str = ""
     added: str = ""
-    answers: int = 1
+    votes: int = 1
     removed: bool = False
     earlier: Correction | None = field(default=None, compare=False, repr=False)
 
@@ -67,52 +69,55 @@ class Correction:
 
 
 def image_name(picture: Image.Image) -> str:
-    """Return the path, relative to the root, that names the picture by what it shows."""
+    """Return the path, relative to a home, that names the picture by what it shows."""
     shape = f"{picture.mode} {picture.size}".encode()
     content = hashlib.sha256(shape + picture.tobytes()).hexdigest()[:16]
-    return f"{FOLDER}/incorrect_image_{content}.png"
+    return f"{IMAGES}/incorrect_image_{content}.png"
 
 
-def read(root: Path) -> list[tuple[int, Correction | ValueError]]:
+def read_rows(home: Home) -> list[tuple[int, Correction | ValueError]]:
     """Return each row's line number, with its correction or with what is wrong with it.
 
     Raises StoreError when the table cannot be read, or is none of corrections.
     """
-    find = partial(_find_image, root, _stored_names(root))
-    rows = []
-    for row in read_table(root).rows:
+    locate = partial(_locate_image, home, _stored_names(home))
+    rows: list[tuple[int, Correction | ValueError]] = []
+    for row in read_table(home).rows:
         try:
-            rows.append((row.number, parse(row.cells, find)))
+            rows.append((row.number, parse(row.cells, locate)))
         except ValueError as error:
             rows.append((row.number, error))
     return rows
 
 
-def read_table(root: Path) -> csv_tables.Table:
-    """Return the table. Raises StoreError when there is one, but not of corrections."""
-    path = root / TABLE
+def read_table(home: Home) -> Table:
+    """Return the table, an empty one when it is missing. Raises StoreError as `parse_table`."""
     try:
-        table = csv_tables.read(path, has_labels)
+        data = home.table.read_bytes() if home.table.exists() else b""
     except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error}): mend or move it.") from error
-    missing = [name for name in REQUIRED if name not in table.header]
+        raise StoreError(f"{home.table} cannot be read ({error}): repair or move it.") from error
+    return parse_table(data, str(home.table))
+
+
+def parse_table(data: bytes, name: str) -> Table:
+    """Return the table in a file's bytes. Raises StoreError, with its name, for another table."""
+    table = csv_tables.parse(data, has_labels)
+    missing = [column for column in REQUIRED if column not in table.header]
     if missing and (table.header or table.rows):
         raise StoreError(
-            f"{path} lacks the column {missing[0]}: its first line must begin with "
+            f"{name} lacks the column {missing[0]}: its first line must begin with "
             f"{','.join(REQUIRED)}."
         )
     return table
 
 
-def find(
-    root: Path, image: str
-) -> tuple[csv_tables.Table, csv_tables.Row | None, Correction | None]:
+def find(home: Home, image: str) -> tuple[Table, Row | None, Correction | None]:
     """Return the table, the row that counts for an image, and its correction.
 
     The row is None when none names the image, the correction when the row's labels are no digits.
     """
-    table, name = read_table(root), Path(image).name
-    locate = partial(_find_image, root, {name})
+    table, name = read_table(home), Path(image).name
+    locate = partial(_locate_image, home, {name})
     for row in reversed(table.rows):
         cell = row.cells["Image_Path"]
         with suppress(ValueError):
@@ -121,25 +126,36 @@ def find(
     return table, None, None
 
 
-def with_our_columns(table: csv_tables.Table) -> csv_tables.Table:
-    """Return the table, our columns that it lacks now behind those it has."""
-    lacking = [name for name in COLUMNS if name not in table.header]
-    return replace(table, header=table.header + lacking)
+def append(home: Home, correction: Correction) -> None:
+    """Add the correction's row; a table without our further columns gets them first."""
+    header = csv_tables.read_header(home.table)
+    if any(name not in header for name in COLUMNS):
+        table = _with_our_columns(read_table(home))
+        csv_tables.write(home.table, table)
+        header = table.header
+    cells = to_cells(correction)
+    line = csv_tables.line([cells.get(name, "") for name in header])
+    durable.append_line(home.table, line)
 
 
-def parse(cells: dict[str, str], find_image: Callable[[str], str]) -> Correction:
+def put(home: Home, table: Table, row: Row, correction: Correction) -> None:
+    """Write the table with the correction in the place of a row's."""
+    table = _with_our_columns(table)
+    cells = row.cells | to_cells(correction)
+    row.text = csv_tables.line([cells.get(name, "") for name in table.header])
+    csv_tables.write(home.table, table)
+
+
+def parse(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction:
     """Return the correction that a row holds; raise ValueError with what is wrong with it.
 
-    find_image: gives the image for the cell that names it, or raises ValueError.
+    locate: gives the image for the cell that names it, or raises ValueError.
     """
-    labels = [cells[name].strip() for name in REQUIRED[:2]]
-    for name, text in zip(REQUIRED, labels, strict=False):
-        if text not in set("0123456789"):
-            raise ValueError(f"{name} is {text!r}, not a digit from 0 to 9")
+    predicted, actual = (_label(name, cells[name]) for name in REQUIRED[:2])
     return Correction(
-        int(labels[0]),
-        int(labels[1]),
-        find_image(cells["Image_Path"]),
+        predicted,
+        actual,
+        locate(cells["Image_Path"]),
         _number(cells.get("Confidence")),
         cells.get("Model_Version") or "",
         cells.get("Added") or "",
@@ -148,46 +164,60 @@ def parse(cells: dict[str, str], find_image: Callable[[str], str]) -> Correction
     )
 
 
-def has_labels(cells: dict[str, str]) -> bool:
+def has_labels(cells: Mapping[str, str]) -> bool:
     """Return whether the cells are a row's: both labels are digits."""
-    return all(cells.get(name, "").strip() in set("0123456789") for name in REQUIRED[:2])
+    return all(cells.get(name, "").strip() in DIGITS for name in REQUIRED[:2])
 
 
 def to_cells(correction: Correction) -> dict[str, str]:
     """Return the correction as the cells of its row."""
     confidence = "" if correction.confidence is None else f"{correction.confidence:.4f}"
     values = [correction.predicted, correction.actual, correction.image, confidence]
-    values += [csv_tables.harmless(correction.version), correction.added, correction.answers]
+    values += [csv_tables.harmless(correction.version), correction.added, correction.votes]
     values += [REMOVED if correction.removed else ""]
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 
-def _parse_or_none(cells: dict[str, str], find_image: Callable[[str], str]) -> Correction | None:
+def _with_our_columns(table: Table) -> Table:
+    """Return the table, our columns that it lacks now behind those it has."""
+    lacking = [name for name in COLUMNS if name not in table.header]
+    return Table(table.header + lacking, table.rows)
+
+
+def _label(name: str, text: str) -> int:
+    """Return the digit in a cell of the column `name`; raise ValueError when it holds none."""
+    if text.strip() not in DIGITS:
+        raise ValueError(f"{name} is {text.strip()!r}, not a digit from 0 to 9")
+    return int(text)
+
+
+def _parse_or_none(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction | None:
     """Return the correction that a row holds, None when it holds none."""
     with suppress(ValueError):
-        return parse(cells, find_image)
+        return parse(cells, locate)
     return None
 
 
-def _stored_names(root: Path) -> set[str]:
+def _stored_names(home: Home) -> set[str]:
     """Return the names of the files in the folder of images."""
     try:
-        with os.scandir(root / FOLDER) as entries:
+        with os.scandir(home.images) as entries:
             return {entry.name for entry in entries if entry.is_file()}
     except FileNotFoundError:
         return set()
     except OSError as error:
-        raise StoreError(f"{root / FOLDER} cannot be read ({error}): mend it.") from error
+        raise StoreError(f"{home.images} cannot be read ({error}): repair it.") from error
 
 
-def _find_image(root: Path, names: set[str], text: str) -> str:
-    """Return the image's path, relative to the root; raise ValueError when it is missing."""
+def _locate_image(home: Home, names: set[str], text: str) -> str:
+    """Return the image's path, relative to the home; raise ValueError when it is missing."""
     text = text.strip()
     name = text.replace("\\", "/").rpartition("/")[2]
-    inside = f"{FOLDER}/{name}"
+    inside = f"{IMAGES}/{name}"
     if text == inside and name in names:
         return text
-    if _is_file(root / text) and (root / text).resolve().parent != (root / FOLDER).resolve():
+    path = home.folder / text
+    if _is_file(path) and path.resolve().parent != home.images.resolve():
         return text
     # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
     if name not in names:

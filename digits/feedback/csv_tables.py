@@ -36,11 +36,6 @@ class Table:
     rows: list[Row]
 
 
-def read(path: Path, is_row: Callable[[dict[str, str]], bool]) -> Table:
-    """Return the table of a file, without columns when it is missing. Raises OSError."""
-    return parse(path.read_bytes() if path.exists() else b"", is_row)
-
-
 def parse(data: bytes, is_row: Callable[[dict[str, str]], bool]) -> Table:
     """Return the table in a file's bytes, without columns when there are none.
 
@@ -54,7 +49,7 @@ def parse(data: bytes, is_row: Callable[[dict[str, str]], bool]) -> Table:
         return dict.fromkeys(header, "") | dict(zip(header, values, strict=False))
 
     def stands_alone(line: str) -> bool:
-        return is_row(cells_of(_mended(line)))
+        return is_row(cells_of(_unquoted(line)))
 
     rows = [
         Row(number, text, cells_of(values))
@@ -91,7 +86,7 @@ def harmless(text: str) -> str:
 
 def _header(text: str) -> list[str]:
     """Return the column names in a table's first line."""
-    names = _cells(text) or _mended(text)
+    names = _cells(text) or _unquoted(text)
     return [name.strip() for name in names] if text else []
 
 
@@ -110,7 +105,7 @@ def _records(
             values = _cells("\n".join(lines[start:end]))
         if values is None:  # no cell that spans lines after all
             end = start + 1
-            values = _mended(lines[start])
+            values = _unquoted(lines[start])
         text = "\n".join(lines[start:end])
         if text.strip():
             yield start + 2, text, values
@@ -127,6 +122,6 @@ def _cells(text: str) -> list[str] | None:
         return None
 
 
-def _mended(text: str) -> list[str]:
+def _unquoted(text: str) -> list[str]:
     """Return the values in a line whose quotation marks do not match: without them."""
     return text.replace('"', "").split(",")

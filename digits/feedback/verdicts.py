@@ -14,9 +14,9 @@ from pathlib import Path
 
 from digits import durable, feedback
 from digits.feedback import csv_tables
+from digits.home import Home
 
-TABLE = "judgements.csv"
-FULL_TABLE = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
+FULL = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
 COLUMNS = ["Guess_Id", "When", "Guess", "Confidence", "Model_Version", "Verdict"]
 SHOWN, RIGHT, WRONG, NO_DIGIT = VERDICTS = ("shown", "right", "wrong", "no digit")
 WINDOW = 2**20  # bytes read from the end: some 5,000 judged guesses, however long the log is
@@ -48,39 +48,44 @@ class Tally:
         return self.right + self.wrong + self.no_digit
 
 
-def shown(root: str | Path, guess: int, confidence: float, version: str) -> Shown:
+def shown(home: Home, guess: int, confidence: float, version: str) -> Shown:
     """Log that a guess is shown; return what `judge` needs. Raises StoreError."""
     one = Shown(uuid.uuid4().hex, guess, confidence, version)
-    judge(root, one, SHOWN)
+    judge(home, one, SHOWN)
     return one
 
 
-def judge(root: str | Path, one: Shown, verdict: str) -> None:
-    """Log what somebody says of a guess: one of VERDICTS. Raises StoreError when the disk refuses.
+def judge(home: Home, one: Shown, verdict: str) -> None:
+    """Log what somebody says of a guess: one of VERDICTS. Raises StoreError when it cannot be written.
 
     A guess is `RIGHT`, `WRONG`, or of a picture with `NO_DIGIT`; `SHOWN` takes that back.
     """
     if verdict not in VERDICTS:
         raise ValueError(f"The verdict is {verdict!r}; one of {', '.join(VERDICTS)} is expected.")
-    path = Path(root) / TABLE
+    path = home.verdicts
     when = datetime.now(UTC).isoformat(timespec="seconds")
     version = csv_tables.harmless(one.version)
     cells = [one.id, when, str(one.guess), f"{one.confidence:.4f}", version, verdict]
-    with feedback.locked(Path(root)):
+    with feedback.locked(home):
         if path.exists() and path.stat().st_size > MAX_BYTES:
-            os.replace(path, path.with_name(FULL_TABLE))
+            os.replace(path, path.with_name(FULL))
         if not path.exists():
             durable.append_line(path, csv_tables.line(COLUMNS))
         durable.append_line(path, csv_tables.line(cells))
 
 
-def live_accuracy(root: str | Path) -> Tally:
+def live_accuracy(home: Home) -> Tally:
     """Return the tally of the latest guesses, those in the log's last WINDOW bytes.
 
     Lines that are damaged do not count.
     """
+    return home.read_once("verdicts", [home.verdicts], lambda: _tally(_last_lines(home.verdicts)))
+
+
+def _tally(lines: list[str]) -> Tally:
+    """Return the tally of the guesses in lines of the log."""
     latest = {}
-    for line in _last_lines(Path(root) / TABLE):
+    for line in lines:
         cells = line.split(",")
         if len(cells) == len(COLUMNS) and cells[-1] in VERDICTS:
             latest[cells[0]] = cells[-1]
@@ -98,5 +103,5 @@ def _last_lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise feedback.StoreError(f"{path} cannot be read ({error}): mend or move it.") from error
+        raise feedback.StoreError(f"{path} cannot be read ({error}): repair or move it.") from error
     return lines[1:] if start else lines

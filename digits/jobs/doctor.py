@@ -6,16 +6,14 @@ changed; the crontab's own command is tried as cron would run it.
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from digits import feedback, model, versions
+from digits.home import MODEL, Home
 from digits.jobs import progress, schedule
 from digits.rows import TRAIN, DataError, read_rows
 
@@ -39,95 +37,91 @@ class Finding:
     def __str__(self) -> str:
         if self.good:
             return f"ok    {self.what}: {self.found}"
-        return f"MEND  {self.what}: {self.found} -> {self.remedy}"
+        return f"FIX   {self.what}: {self.found} -> {self.remedy}"
 
 
-def examine(root: str | Path) -> Iterator[Finding]:
+def examine(home: Home) -> Iterator[Finding]:
     """Yield one finding after another; the dry run may train, and so take a minute."""
-    root = Path(root).resolve()
-    yield check_model(root)
-    yield check_rows(root)
-    yield check_store(root)
-    yield check_permissions(root)
-    yield check_disk(root)
-    yield check_lock(root)
+    yield check_model(home)
+    yield check_rows(home)
+    yield check_store(home)
+    yield check_permissions(home)
+    yield check_disk(home)
+    yield check_lock(home)
     try:
-        entry = schedule.current(root)
+        entry = schedule.current(home)
     except schedule.ScheduleError as error:
         yield Finding("crontab", "cannot be read", str(error))
         return
     if entry is None:
-        yield Finding("crontab", "no entry for this folder", schedule.install_command(root))
+        yield Finding("crontab", "no entry for this folder", schedule.install_command(home))
         return
     yield Finding("crontab", f"{entry.expression}, next at {entry.next_run():%Y-%m-%d %H:%M}")
     yield check_daemon()
-    yield check_last_run(root, entry)
+    yield check_last_run(home, entry)
     yield check_dry_run(entry)
 
 
-def check_model(root: Path) -> Finding:
+def check_model(home: Home) -> Finding:
     """Return whether model.h5 loads."""
     try:
-        _, version, problem = versions.serviceable(root, model.load)
+        serving = versions.serving(home, model.load)
     except model.ModelError as error:
-        return Finding(versions.MODEL, "cannot serve", str(error))
-    if problem:
-        return Finding(versions.MODEL, problem, "the next run puts it back, and so does --rollback")
-    return Finding(versions.MODEL, f"{version.short} loads")
+        return Finding(MODEL, "cannot serve", str(error))
+    if serving.problem:
+        return Finding(MODEL, serving.problem, "the next run puts it back, and so does --rollback")
+    return Finding(MODEL, f"{serving.version.short} loads")
 
 
-def check_rows(root: Path) -> Finding:
+def check_rows(home: Home) -> Finding:
     """Return whether train.csv can be read."""
     try:
-        digits, _ = read_rows(root / TRAIN)
+        digits, _ = read_rows(home.train)
     except DataError as error:
         return Finding(TRAIN, "cannot be used", str(error))
     return Finding(TRAIN, f"{len(digits)} rows")
 
 
-def check_store(root: Path) -> Finding:
+def check_store(home: Home) -> Finding:
     """Return whether every stored correction can be read."""
     try:
-        corrections, warnings = feedback.load(root)
+        corrections, warnings = feedback.load(home)
     except feedback.StoreError as error:
         return Finding("store", "cannot be read", str(error))
     if warnings:
         return Finding(
-            "store", f"{len(warnings)} rows are skipped, the first: {warnings[0]}", "mend that row"
+            "store", f"{len(warnings)} rows are skipped, the first: {warnings[0]}", "fix that row"
         )
     return Finding("store", f"{len(corrections)} corrections")
 
 
-def check_permissions(root: Path) -> Finding:
+def check_permissions(home: Home) -> Finding:
     """Return whether this user may write all that a run and the page write."""
-    inside = [versions.MODEL, versions.FOLDER, feedback.FOLDER, feedback.TABLE]
-    paths = [root, *(root / name for name in inside if (root / name).exists())]
+    inside = [home.model, home.versions, home.images, home.table]
+    paths = [home.folder, *(path for path in inside if path.exists())]
     closed = [str(path) for path in paths if not os.access(path, os.W_OK)]
     if closed:
-        remedy = f"give it to the user who runs cron's entry: chown -R {getpass.getuser()} {root}"
+        remedy = f"give it to the user who runs cron's entry: chown -R {os.getuid()} {home}"
         return Finding("permissions", f"{closed[0]} may not be written", remedy)
     return Finding("permissions", "all can be written")
 
 
-def check_disk(root: Path) -> Finding:
+def check_disk(home: Home) -> Finding:
     """Return whether enough of the disk is free."""
-    free = shutil.disk_usage(root).free // 1_000_000
+    free = shutil.disk_usage(home.folder).free // 1_000_000
     found = f"{free:,} MB free"
     return Finding("disk", found, "" if free >= FREE_MB else f"free {FREE_MB} MB")
 
 
-def check_lock(root: Path) -> Finding:
+def check_lock(home: Home) -> Finding:
     """Return whether a run could begin now."""
-    path = root / versions.FOLDER / versions.LOCK
-    if path.exists():
-        try:
-            with FileLock(path, blocking=False):
-                pass
-        except Timeout:
-            found = f"a run is at work{progress.whose(root)}"
+    try:
+        if home.is_running():
+            found = f"a run is at work{progress.whose(home)}"
             return Finding("lock", found, "wait until it ends, or stop it")
-        except OSError as error:
-            return Finding("lock", f"cannot be taken ({error.strerror})", f"delete {path}")
+    except OSError as error:
+        found = f"cannot be taken ({error.strerror})"
+        return Finding("lock", found, f"delete {error.filename}")
     return Finding("lock", "free")
 
 
@@ -147,14 +141,14 @@ def read_name(path: Path) -> str:
         return ""
 
 
-def check_last_run(root: Path, entry: schedule.Entry) -> Finding:
+def check_last_run(home: Home, entry: schedule.Entry) -> Finding:
     """Return whether the last scheduled run came when it should have, and ended well."""
-    last = schedule.last_run(root)
-    ended = f"{last['when']}: {last['message']}" if last else "none yet"
-    if schedule.overdue(root, entry):
+    last = schedule.remembered(home)
+    ended = f"{last.when}: {last.message}" if last.when else "none yet"
+    if schedule.overdue(home, entry):
         due = f"{entry.last_due():%Y-%m-%d %H:%M}"
         return Finding("last run", f"{ended}; one was due {due}", "see cron's own log and mails")
-    if last and last["code"]:
+    if last.code:
         return Finding("last run", ended, "do what it says; finetuning.log tells more")
     return Finding("last run", ended)
 

@@ -6,16 +6,16 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-from digits import versions
+from digits.home import PROJECT, Home
+from digits.versions import now
 
-SCRIPT = Path(__file__).resolve().parents[2] / "finetuning.py"
+SCRIPT = PROJECT / "finetuning.py"
 
 
-def command(root: Path, *options: str) -> list[str]:
-    """Return the command that calls finetuning.py on a root."""
-    return [sys.executable, str(SCRIPT), "--root", str(root), *options]
+def command(home: Home, *options: str) -> list[str]:
+    """Return the command that calls finetuning.py on a home."""
+    return [sys.executable, str(SCRIPT), "--root", str(home), *options]
 
 
 class Run(threading.Thread):
@@ -24,10 +24,10 @@ class Run(threading.Thread):
     began: s, as time.monotonic() counts them. ended: ISO, UTC, "" until then.
     """
 
-    def __init__(self, root: Path, *options: str) -> None:
+    def __init__(self, home: Home, *options: str) -> None:
         super().__init__(daemon=True)
         self._process = subprocess.Popen(
-            command(root, *options),
+            command(home, *options),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -42,12 +42,12 @@ class Run(threading.Thread):
         printed, _ = self._process.communicate()
         self.went_well = self._process.returncode == 0
         self.says = printed.strip().rpartition("\n")[2] or "The run ended without a word."
-        self.ended = versions.now()
+        self.ended = now()
 
 
-def roll_back(root: Path, name: str) -> str:
+def roll_back(home: Home, name: str) -> str:
     """Put a version back in service, under the lock of all runs; return why not, "" if it is."""
     done = subprocess.run(
-        command(root, "--rollback", name), capture_output=True, text=True, check=False
+        command(home, "--rollback", name), capture_output=True, text=True, check=False
     )
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""

@@ -5,27 +5,59 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 
-from digits import durable, versions
+from digits import durable
+from digits.home import Home
+from digits.versions import now
 
-FILE = "status.json"
+RUNNING = "running"
 INTERVAL = 0.3  # s between writes: smooth for the eye, nothing for the disk
 
 
+@dataclass(frozen=True)
 class Status:
-    """Writes the progress of one run; each write is whole for whoever reads it meanwhile."""
+    """What a run wrote last.
 
-    def __init__(self, root: str | Path, trigger: str, pid: int):
-        self._path = Path(root) / versions.FOLDER / FILE
-        self._entry = {"state": "running", "trigger": trigger, "pid": pid, "since": versions.now()}
+    state: RUNNING, a word for how it ended, or "" before the first run. trigger: who asked for it.
+    pid: of its process, for who looks for it; whether that is alive, the lock alone tells. since,
+    at: when it began and when it wrote this, ISO, UTC. phase: what it does. share: how much of it
+    is done, 0 to 1. seconds_left: an estimate. message, code, seconds: of a run that ended, its
+    sentence, exit code and duration.
+    """
+
+    state: str = ""
+    trigger: str = ""
+    pid: int = 0
+    since: str = ""
+    at: str = ""
+    phase: str = "Starting"
+    share: float = 0.0
+    seconds_left: int | None = None
+    message: str = ""
+    code: int | None = None
+    seconds: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The phase and the time left, as far as it is known."""
+        left = "" if self.seconds_left is None else f", about {self.seconds_left} s left"
+        return f"{self.phase}{left}"
+
+
+class Reporter:
+    """Writes the status of one run; each write is whole for whoever reads it meanwhile."""
+
+    def __init__(self, home: Home, trigger: str) -> None:
+        self._home = home
+        self._status = Status(RUNNING, trigger, os.getpid(), now())
         self._started = time.monotonic()
         self._written = 0.0
 
     def progress(self, phase: str, share: float) -> None:
         """Say which phase runs, and which share of the whole run is done, 0 to 1."""
         passed = time.monotonic() - self._started
-        if passed - self._written < INTERVAL and self._entry.get("phase") == phase:
+        if passed - self._written < INTERVAL and self._status.phase == phase:
             return
         self._written = passed
         left = round(passed / share - passed) if share > 0.05 else None
@@ -36,55 +68,44 @@ class Status:
         seconds = round(time.monotonic() - self._started, 1)
         self._write(state=state, message=message, code=code, share=1.0, seconds=seconds)
 
-    def _write(self, **entry) -> None:
-        self._entry.update(entry, at=versions.now())
-        self._path.parent.mkdir(exist_ok=True)
-        durable.write(self._path, json.dumps(self._entry).encode())
+    def _write(self, **news: object) -> None:
+        self._status = replace(self._status, at=now(), **news)
+        self._home.versions.mkdir(exist_ok=True)
+        durable.write(self._home.status, json.dumps(asdict(self._status)).encode())
 
 
-def read(root: str | Path) -> dict:
-    """Return what the last run wrote, or {} when none ever did."""
-    try:
-        return json.loads((Path(root) / versions.FOLDER / FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
+def read(home: Home) -> Status:
+    """Return what the last run wrote, an empty status when none ever did."""
+    return home.read_once("status", [home.status], lambda: _parse(home))
 
 
-def is_running(root: str | Path) -> bool:
-    """Return whether the run that wrote last is still at work: its process exists."""
-    entry = read(root)
-    return entry.get("state") == "running" and is_alive(entry["pid"])
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process with this number exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's process
-        return True
-    return True
-
-
-def whose(root: str | Path) -> str:
+def whose(home: Home) -> str:
     """Return who asked for the run at work and since when it runs, "" when it has not said yet."""
-    if not is_running(root):
+    status = read(home)
+    if status.state != RUNNING or not home.is_running():
         return ""
-    entry = read(root)
-    return f", asked by {entry['trigger']}, since {entry['since']}"
+    return f", asked by {status.trigger}, since {status.since}"
 
 
-def text(root: str | Path) -> str:
+def text(home: Home) -> str:
     """Return for people what runs, or how the last run ended."""
-    entry = read(root)
-    if not entry:
+    status = read(home)
+    if not status.state:
         return "No run yet."
-    if is_running(root):
-        left = entry.get("seconds_left")
-        time_left = f", about {left} s left" if left is not None else ""
-        done = f"{entry.get('phase', 'Starting')}, {entry.get('share', 0):.0%} done{time_left}"
-        return f"Running since {entry['since']}, asked by {entry['trigger']}: {done}."
-    if entry["state"] == "running":
-        return f"The run of {entry['since']} was cut short; model.h5 is as it was."
-    return f"Nothing runs. The last run, {entry['at']}, {entry['state']}: {entry['message']}"
+    if status.state == RUNNING and home.is_running():
+        left = "" if status.seconds_left is None else f", about {status.seconds_left} s left"
+        done = f"{status.phase}, {status.share:.0%} done{left}"
+        return f"Running since {status.since}, asked by {status.trigger}: {done}."
+    if status.state == RUNNING:
+        return f"The run of {status.since} was cut short; model.h5 is as it was."
+    return f"Nothing runs. The last run, {status.at}, {status.state}: {status.message}"
+
+
+def _parse(home: Home) -> Status:
+    """Return the status in the file, an empty one when there is none."""
+    try:
+        told = json.loads(home.status.read_text(encoding="utf-8"))
+        known = {field.name: told[field.name] for field in fields(Status) if field.name in told}
+        return Status(**known)
+    except (OSError, ValueError, TypeError):
+        return Status()

@@ -1,8 +1,8 @@
 """The crontab entry that fine-tunes at night: install, remove, show; when it runs and when it ran.
 
 The table is read and written as text through `crontab`, so that every other line stays to the
-byte: python-crontab, which checks the expressions here, would rewrite them (`0 0 * * *` becomes
-`@daily`, runs of spaces become one). One root has one entry; its marker tells it from others.
+byte: a library that was tried rewrites them (`0 0 * * *` becomes `@daily`, runs of spaces become
+one). One home has one entry; its marker tells it from others.
 """
 
 from __future__ import annotations
@@ -10,27 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
-import urllib.request
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from croniter import CroniterBadDateError, croniter
-from crontab import CronSlice
+from filelock import FileLock
 
-from digits import durable, versions
+from digits import durable
+from digits.home import Home
+from digits.jobs.launch import SCRIPT
+from digits.versions import now
 
 TRIGGER = "cron"  # who asks, in the history: the entry's runs
-FILE = "schedule.json"  # in versions/: when the entry was installed, and its last run
-SCRIPT = Path(__file__).resolve().parents[2] / "finetuning.py"
 FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+# What cron takes in a field: numbers, names, ranges with a step; croniter knows further signs.
+PART = re.compile(r"(\*|\d+-\d+|[a-z]{3}-[a-z]{3})(/[1-9]\d*)?|\d+|[a-z]{3}", re.IGNORECASE)
 NAMED = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+NO_ENTRY = "The crontab has no entry for this folder."
 GRACE = timedelta(hours=1)  # a run is overdue that did not end by then: it takes minutes
-PING_TIMEOUT = 5  # s; nobody waits for a monitor that does not answer
-NICE = 10  # of 19: the page goes first
 
 
 class ScheduleError(RuntimeError):
@@ -53,43 +56,57 @@ class Entry:
         return croniter(self.expression, _now() - GRACE).get_prev(datetime)
 
 
-def install(root: str | Path, expression: str, ping: str | None = None) -> Entry:
-    """Put the root's entry into this user's crontab, in place of an earlier one; return it.
+@dataclass(frozen=True)
+class Remembered:
+    """When the entry was installed; when its last run ended, with which code and sentence.
+
+    Times are ISO, UTC, and "" where there was none.
+    """
+
+    installed: str = ""
+    when: str = ""
+    code: int = 0
+    message: str = ""
+
+
+def install(home: Home, expression: str, ping: str | None = None) -> Entry:
+    """Put the home's entry into this user's crontab, in place of an earlier one; return it.
 
     expression: five fields, or one of NAMED. ping: the URL that its runs call, if any.
     Raises ScheduleError for an expression that cron would not run, or without cron.
     """
     expression = " ".join(expression.split())
     check(expression)
-    root = Path(root).resolve()
-    entry = Entry(expression, command(root, ping))
-    lines = _read()
-    place = next((i for i, line in enumerate(lines) if _is_ours(line, root)), len(lines))
-    others = [line for line in lines if not _is_ours(line, root)]
-    _record(root, installed=versions.now())
-    _write(others[:place] + [_render(entry, root)] + others[place:])
+    entry = Entry(expression, command(home, ping))
+    line = _render(entry, home)
+    with _table_lock():
+        lines = _read()
+        place = next((i for i, one in enumerate(lines) if _is_ours(one, home)), len(lines))
+        others = [one for one in lines if not _is_ours(one, home)]
+        _remember(replace(remembered(home), installed=now()), home)
+        _write([*others[:place], line, *others[place:]])
     return entry
 
 
-def remove(root: str | Path) -> bool:
-    """Take the root's entry out of the crontab; return whether there was one."""
-    lines = _read()
-    others = [line for line in lines if not _is_ours(line, root)]
-    if len(others) == len(lines):
-        return False
-    _write(others)
-    return True
+def remove(home: Home) -> str:
+    """Take the home's entry out of the crontab; return a sentence on whether there was one."""
+    with _table_lock():
+        lines = _read()
+        others = [line for line in lines if not _is_ours(line, home)]
+        if len(others) < len(lines):
+            _write(others)
+    return "Removed." if len(others) < len(lines) else NO_ENTRY
 
 
-def current(root: str | Path) -> Entry | None:
-    """Return the root's entry, None when the crontab has none.
+def current(home: Home) -> Entry | None:
+    """Return the home's entry, None when the crontab has none.
 
     Raises ScheduleError without cron, or when its time was edited to one this module cannot tell.
     """
     for line in _read():
-        if _is_ours(line, root) and not line.startswith("#"):
+        if _is_ours(line, home) and not line.startswith("#"):
             fields = 1 if line.startswith("@") else len(FIELDS)
-            *when, what = line.removesuffix(_marker(root)).split(maxsplit=fields)
+            *when, what = line.removesuffix(_marker(home)).split(maxsplit=fields)
             entry = Entry(" ".join(when), what.strip().replace(r"\%", "%"))
             check(entry.expression)
             return entry
@@ -107,26 +124,49 @@ def check(expression: str) -> None:
             f'such as "0 2 * * *" for every night at two, or one of {", ".join(NAMED)}.'
         )
     for number, (name, field) in enumerate(zip(FIELDS, fields, strict=True)):
-        try:
-            CronSlice(number, field)
-        except (ValueError, KeyError, TypeError) as error:  # its three ways to say no
-            raise ScheduleError(f"{field!r} is no {name} that cron knows.") from error
+        if not _is_field(number, field):
+            raise ScheduleError(f"{field!r} is no {name} that cron knows.")
     try:
         croniter(expression).get_next()
     except CroniterBadDateError as error:
         raise ScheduleError(f"{expression!r} never comes: no month has such a day.") from error
 
 
-def command(root: str | Path, ping: str | None = None) -> str:
+def _is_field(number: int, field: str) -> bool:
+    """Return whether cron takes the field in that place, 0 to 4, of an expression."""
+    parts = [PART.fullmatch(part) for part in field.split(",")]
+    ranges = [part[1].split("-") for part in parts if part and re.match(r"\d+-", part[1] or "")]
+    ordered = all(int(low) <= int(high) for low, high in ranges)
+    alone = ["*"] * len(FIELDS)
+    alone[number] = field
+    return all(parts) and ordered and croniter.is_valid(" ".join(alone))
+
+
+def command(home: Home, ping: str | None = None) -> str:
     """Return the shell command of an entry: absolute paths, quoted for /bin/sh."""
-    words = [sys.executable, str(SCRIPT), "--root", str(Path(root).resolve()), "--trigger", TRIGGER]
+    words = [sys.executable, str(SCRIPT), "--root", str(home), "--trigger", TRIGGER]
     return shlex.join(words + (["--ping", ping] if ping else []))
 
 
-def install_command(root: str | Path, expression: str = "0 2 * * *") -> str:
+def install_command(home: Home, expression: str = "0 2 * * *") -> str:
     """Return what a person types to install the entry."""
-    words = [sys.executable, str(SCRIPT), "--root", str(Path(root).resolve())]
+    words = [sys.executable, str(SCRIPT), "--root", str(home)]
     return shlex.join([*words, "--install-cron", expression])
+
+
+def text(home: Home) -> str:
+    """Return for people the entry, how its last run ended, and when it runs next."""
+    entry = current(home)
+    if entry is None:
+        return f"{NO_ENTRY} To make one: {install_command(home)}"
+    last = remembered(home)
+    ended = f"{last.when}, exit code {last.code}: {last.message}" if last.when else "none yet"
+    lines = [
+        f"entry     {entry.expression} {entry.command}",
+        f"last run  {ended}",
+        f"next run  {entry.next_run().isoformat(timespec='minutes')}",
+    ]
+    return "\n".join(lines)
 
 
 def run_as_cron(line: str) -> subprocess.CompletedProcess:
@@ -143,43 +183,21 @@ def run_as_cron(line: str) -> subprocess.CompletedProcess:
     )
 
 
-def note_run(root: str | Path, code: int, message: str) -> None:
+def note_run(home: Home, code: int, message: str) -> None:
     """Remember that a scheduled run ended: its exit code and its sentence."""
-    _record(root, when=versions.now(), code=code, message=message)
+    _remember(replace(remembered(home), when=now(), code=code, message=message), home)
 
 
-def last_run(root: str | Path) -> dict | None:
-    """Return the last scheduled run: when (ISO, UTC), code, message; None before the first."""
-    noted = _noted(root)
-    return noted if "when" in noted else None
+def remembered(home: Home) -> Remembered:
+    """Return what is known of the entry and its last run."""
+    return home.read_once("schedule", [home.schedule], lambda: _parse(home))
 
 
-def overdue(root: str | Path, entry: Entry) -> bool:
+def overdue(home: Home, entry: Entry) -> bool:
     """Return whether the entry's time came since its last run, or its install, and passed idly."""
-    noted = _noted(root)
-    latest = max(noted.get("when", ""), noted.get("installed", ""))
+    known = remembered(home)
+    latest = max(known.when, known.installed)
     return bool(latest) and datetime.fromisoformat(latest) < entry.last_due()
-
-
-def be_polite() -> None:
-    """Lower this process' priority, so that the page stays quick meanwhile."""
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(NICE)
-
-
-def ping(url: str | None, word: str, message: str = "") -> None:
-    """Tell a monitor how the run goes, in the manner of https://healthchecks.io/docs/http_api/.
-
-    word: `start`, or the exit code. Nothing that goes wrong here concerns the run.
-    """
-    if not url:
-        return
-    try:
-        address = f"{url.rstrip('/')}/{word}"
-        with urllib.request.urlopen(address, data=message.encode(), timeout=PING_TIMEOUT):
-            pass
-    except (OSError, ValueError):  # no network, no such host, no such check
-        pass
 
 
 def _now() -> datetime:
@@ -187,12 +205,17 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
+def _table_lock() -> FileLock:
+    """Return the lock that whoever changes this user's crontab holds: it is read, then written."""
+    return FileLock(Path(tempfile.gettempdir()) / f"digits-crontab-{os.getuid()}.lock")
+
+
 def _read() -> list[str]:
     """Return the lines of this user's crontab, none when there is none."""
     table = _crontab("-l")
     if table.returncode == 0:
-        return _text(table.stdout).split("\n")[:-1]
-    if b"no crontab" in table.stderr:
+        return _text(table.stdout).removesuffix("\n").split("\n") if table.stdout else []
+    if b"no crontab" in table.stderr or b"can't open" in table.stderr:  # the second is BusyBox'
         return []
     raise ScheduleError(f"crontab refused: {_text(table.stderr).strip()}")
 
@@ -218,7 +241,7 @@ def _crontab(argument: str, table: bytes = b"") -> subprocess.CompletedProcess:
     except FileNotFoundError as error:
         raise ScheduleError(
             "This machine has no cron: install it (apt-get install cron), or use a systemd timer "
-            "or the Task Scheduler as the README says."
+            "as docs/unattended.md says."
         ) from error
 
 
@@ -227,35 +250,36 @@ def _text(data: bytes) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def _marker(root: str | Path) -> str:
-    """Return the comment that ends the root's entry; plain letters, since cron reads it too."""
-    digest = hashlib.sha256(str(Path(root).resolve()).encode(errors="surrogateescape"))
+def _marker(home: Home) -> str:
+    """Return the comment that ends the home's entry; plain letters, since cron reads it too."""
+    digest = hashlib.sha256(str(home).encode(errors="surrogateescape"))
     return f" # digits that learn, {digest.hexdigest()[:8]}"
 
 
-def _is_ours(line: str, root: str | Path) -> bool:
-    """Return whether a line of the crontab is the root's entry, if only commented out."""
-    return line.rstrip().endswith(_marker(root))
+def _is_ours(line: str, home: Home) -> bool:
+    """Return whether a line of the crontab is the home's entry, if only commented out."""
+    return line.rstrip().endswith(_marker(home))
 
 
-def _render(entry: Entry, root: Path) -> str:
+def _render(entry: Entry, home: Home) -> str:
     """Return the entry as a line; cron would end the command at a bare `%` (crontab(5))."""
     if "\n" in entry.command:
         raise ScheduleError(f"A crontab cannot hold a line break, as in {entry.command!r}.")
     escaped = entry.command.replace("%", r"\%")
-    return f"{entry.expression} {escaped}{_marker(root)}"
+    return f"{entry.expression} {escaped}{_marker(home)}"
 
 
-def _noted(root: str | Path) -> dict:
-    """Return what is remembered of the entry and its runs, {} when nothing is."""
+def _parse(home: Home) -> Remembered:
+    """Return what is remembered in the file, nothing when it is missing or damaged."""
     try:
-        return json.loads((Path(root) / versions.FOLDER / FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
+        told = json.loads(home.schedule.read_text(encoding="utf-8"))
+        names = [field.name for field in fields(Remembered) if field.name in told]
+        return Remembered(**{name: told[name] for name in names})
+    except (OSError, ValueError, TypeError):
+        return Remembered()
 
 
-def _record(root: str | Path, **news) -> None:
-    """Remember the news besides what is remembered already."""
-    path = Path(root) / versions.FOLDER / FILE
-    path.parent.mkdir(exist_ok=True)
-    durable.write(path, json.dumps(_noted(root) | news).encode())
+def _remember(known: Remembered, home: Home) -> None:
+    """Write down what is known of the entry and its last run."""
+    home.versions.mkdir(exist_ok=True)
+    durable.write(home.schedule, json.dumps(asdict(known)).encode())

@@ -1,4 +1,4 @@
-"""Which corrections look mislabelled: what all others, and the network, say of each.
+"""Label noise: which corrections look mislabelled to the network and to all others.
 
 People misclick and joke. A correction is held back, never deleted, when two witnesses together
 speak against its label: the network, asked which digit it is if not the one it guessed; and a
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digits import model
+from digits.mnist import CLASSES
 
 WEIGHT = 5.0  # of a correction beside a replay row: a few of one style must be heard
 RIDGE = 1.0  # beside features of unit variance: keeps the fit stable with few rows
 BELIEF = 5.0  # nats that a whole point of the classifier's margin is worth beside the network
-FLOOR = 1e-3  # what the network gives a digit at least: it is never that sure of what it misread
+FLOOR = 1e-3  # what the network gives a digit at least: it is never so sure of what it misreads
 # Nats that speak for a flip, at a score of 0 and for each of its own: a logistic regression on
-# scores of 10 and 30 % flipped labels among misread replay rows, restyled and bent.
+# scores of 10 and 30 % flipped labels among misclassified replay rows, restyled and bent.
 FLIP_AT_0, FLIP_SLOPE = -4.4, -1.58
 FLIPS_BEFORE, TRUE_BEFORE = 1, 9  # corrections' worth of belief that one in ten is flipped
 ROUNDS = 50  # of estimating the share of flips; it settles within twenty
@@ -31,24 +31,24 @@ MAX_SHARE = 0.5  # of the corrections; if more look mislabelled, the rest cannot
 class Seen:
     """Digits, uint8 (n, 28, 28), their labels, int (n,), and how the network sees them.
 
-    features, answers: as `model.observe` returns them.
+    features, predictions: as `model.observe` returns them.
     """
 
     digits: np.ndarray
     labels: np.ndarray
     features: np.ndarray
-    answers: np.ndarray
+    predictions: np.ndarray
 
 
 @dataclass(frozen=True)
 class Doubts:
     """What is said against the label of each correction, in their order.
 
-    reasons: a sentence, or None. apart: what `read_apart` says, float (n, 10).
+    reasons: a sentence, or None. leave_one_out: what `leave_one_out` says, float (n, 10).
     """
 
     reasons: list[str | None]
-    apart: np.ndarray
+    leave_one_out: np.ndarray
 
     @property
     def none(self) -> np.ndarray:
@@ -66,10 +66,10 @@ def examine(corrections: Seen, replay: Seen, vouched: np.ndarray) -> Doubts:
 
     vouched: bool (n,), whether a second person, or a second look, gave the same label.
     """
-    apart = read_apart(corrections, replay)
-    doubted = doubt(corrections.labels, corrections.answers, apart, vouched)
+    left_out = leave_one_out(corrections, replay)
+    doubted = doubts_of(corrections.labels, corrections.predictions, left_out, vouched)
     reasons = [one or other for one, other in zip(contradict(corrections), doubted, strict=True)]
-    return Doubts(reasons, apart)
+    return Doubts(reasons, left_out)
 
 
 def last_alike(digits: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def last_alike(digits: np.ndarray) -> np.ndarray:
 def contradict(corrections: Seen) -> list[str | None]:
     """Return, for each correction, which later one says otherwise of the same digit, or None.
 
-    The store knows a picture again, but not one that was saved anew: only its digit is the same.
+    The store knows a picture again, but not one that was saved again: only its digit is the same.
     """
     labels = corrections.labels
     return [
@@ -92,7 +92,7 @@ def contradict(corrections: Seen) -> list[str | None]:
     ]
 
 
-def read_apart(corrections: Seen, replay: Seen) -> np.ndarray:
+def leave_one_out(corrections: Seen, replay: Seen) -> np.ndarray:
     """Return what a classifier says of each correction that was fitted without it, float (n, 10).
 
     One value a digit, near 1 for its own and near 0 for others. The classifier is a ridge
@@ -105,7 +105,7 @@ def read_apart(corrections: Seen, replay: Seen) -> np.ndarray:
     table = np.column_stack(
         [(np.concatenate([old, new]) - middle) / spread, np.ones(len(old) + len(new))]
     )
-    targets = np.eye(model.CLASSES)[np.concatenate([replay.labels, corrections.labels])]
+    targets = np.eye(CLASSES)[np.concatenate([replay.labels, corrections.labels])]
     weighted = table.T * np.repeat([1.0, WEIGHT], [len(old), len(new)])
     inverse = np.linalg.inv(weighted @ table + RIDGE * np.eye(table.shape[1]))
     mine, wanted = table[len(old) :], targets[len(old) :]
@@ -114,23 +114,23 @@ def read_apart(corrections: Seen, replay: Seen) -> np.ndarray:
     return wanted - (wanted - answers) / (1 - leverage)[:, np.newaxis]
 
 
-def doubt(
-    labels: np.ndarray, answers: np.ndarray, apart: np.ndarray, vouched: np.ndarray
+def doubts_of(
+    labels: np.ndarray, predictions: np.ndarray, left_out: np.ndarray, vouched: np.ndarray
 ) -> list[str | None]:
     """Return, for each correction, why its label is doubted in a sentence, or None.
 
-    labels: int (n,). answers: the network's probabilities, float (n, 10). apart: what `read_apart`
+    labels: int (n,). predictions: the network's, float (n, 10). left_out: what `leave_one_out`
     says, float (n, 10). vouched: bool (n,); a correction that was vouched for is never doubted, nor
-    is one that the network reads as labelled.
+    is one that the network classifies as labelled.
     """
     each = np.arange(len(labels))
-    guesses = answers.argmax(axis=1)
-    others = answers.copy()
+    guesses = predictions.argmax(axis=1)
+    others = predictions.copy()
     others[each, guesses] = 0
     chance = others[each, labels] / np.maximum(others.sum(axis=1), 1e-9)
-    rivals = apart.copy()
+    rivals = left_out.copy()
     rivals[each, labels] = -np.inf
-    margin = apart[each, labels] - rivals.max(axis=1)
+    margin = left_out[each, labels] - rivals.max(axis=1)
     scores = np.log(chance + FLOOR) + BELIEF * margin
     asked = np.flatnonzero(~vouched & (guesses != labels))
     doubted = np.zeros(len(labels), bool)

@@ -27,13 +27,13 @@ __all__ = [
     "SIDE",
     "SURE",
     "ModelError",
+    "apply",
     "build",
     "load",
     "load_light",
     "observe",
     "predict",
     "prepare",
-    "run",
     "save",
     "scale",
 ]
@@ -110,7 +110,7 @@ def predict(net: numpy_network.Network | keras.Model, digits: np.ndarray) -> np.
     """Return the probabilities, float32 (n, 10), rows summing to 1, of uint8 (n, 28, 28)."""
     if isinstance(net, numpy_network.Network):
         return _in_batches(net, digits, numpy_network.BATCH, (CLASSES,))
-    return run(net, digits)
+    return apply(net, digits)
 
 
 def observe(net: keras.Model, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,11 +118,11 @@ def observe(net: keras.Model, digits: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     digits: uint8 (n, 28, 28).
     """
-    seen = run(observed(net), digits)
+    seen = apply(observed(net), digits)
     return seen[:, :-CLASSES], seen[:, -CLASSES:]
 
 
-def run(part: keras.Model, rows: np.ndarray) -> np.ndarray:
+def apply(part: keras.Model, rows: np.ndarray) -> np.ndarray:
     """Return what a part of a network makes of rows, float32 (n, ...).
 
     rows: digits, uint8 (n, 28, 28), or what an earlier part made of them, float32.

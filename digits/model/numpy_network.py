@@ -115,7 +115,7 @@ def _batch_normalization(settings: dict, channels: int, arrays: dict) -> Callabl
     names = "gamma", "beta", "moving_mean", "moving_variance"
     gamma, beta, mean, variance = (_array(arrays, name, channels) for name in names)
     gain = gamma / np.sqrt(variance + np.float32(settings["epsilon"]))
-    return partial(normalise, gain=gain, offset=beta - mean * gain)
+    return partial(scale_channels, gain=gain, offset=beta - mean * gain)
 
 
 def _relu(settings: dict, channels: int, arrays: dict) -> Callable:
@@ -188,7 +188,7 @@ def convolve(x: np.ndarray, kernel: np.ndarray, strides: tuple[int, int]) -> np.
     return products.reshape(count, *places, filters)
 
 
-def normalise(x: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def scale_channels(x: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Return x times gain plus offset, both float32 (channels,)."""
     scaled = x * gain
     scaled += offset

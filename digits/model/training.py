@@ -150,7 +150,7 @@ def optimizer(learning_rate: float, steps: int, average: bool = False) -> keras.
 
 
 def _estimate_norms(net: keras.Model, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Measure anew what batch norm knows of the activations: averaged weights give others."""
+    """Measure again what batch norm knows of the activations: averaged weights give others."""
     import keras
 
     norms = [x for x in net.layers if isinstance(x, keras.layers.BatchNormalization)]

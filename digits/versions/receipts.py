@@ -3,122 +3,189 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from digits import durable, feedback, metrics, versions
+from digits import durable, metrics
+from digits.feedback import Correction
+from digits.home import Home
+from digits.mnist import SIDE
+from digits.versions import PUBLISHED, Record, VersionError, history
 
-FOLDER = "receipts"
+LAST = "last"  # the run whose receipt is shown unless a version is named
 RIGHT, WRONG, HELD_BACK = "now right", "still wrong", "held back"
 
 
+@dataclass(frozen=True)
+class Line:
+    """What became of a correction: both guesses, and the probability each gave to its label.
+
+    outcome: RIGHT, WRONG or HELD_BACK, then with its reason.
+    """
+
+    image: str
+    actual: int
+    outcome: str
+    guess_before: int
+    p_before: float
+    guess_after: int
+    p_after: float
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The correction's own key."""
+        return self.image, self.actual
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A held-out digit that was fixed or broken. pixels: 784 levels, 0 paper, 255 ink."""
+
+    actual: int
+    fixed: bool
+    guess_before: int
+    p_before: float
+    guess_after: int
+    p_after: float
+    pixels: Sequence[int]
+
+    @property
+    def digit(self) -> np.ndarray:
+        """The digit, uint8 (28, 28)."""
+        return np.array(self.pixels, np.uint8).reshape(SIDE, SIDE)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """All that one run did; corrections stand as they were stored, flips as in train.csv."""
+
+    corrections: Sequence[Line] = ()
+    flipped: Sequence[Flip] = ()
+
+    @property
+    def lines(self) -> dict[tuple[str, int], Line]:
+        """The lines by their corrections' keys."""
+        return {line.key: line for line in self.corrections}
+
+
 def write(
-    root: str | Path,
+    home: Home,
     number: int,
-    corrections: list[feedback.Correction],
-    answers: metrics.Answers,
-    held_out: metrics.Answers,
-    flipped_digits: np.ndarray,
-    doubts: list[str | None],
+    corrections: Sequence[Correction],
+    learned: metrics.Predictions,
+    held_out: metrics.Predictions,
+    digits: np.ndarray,
+    doubts: Sequence[str | None],
 ) -> str:
     """Write the receipt of run `number`; return its name.
 
-    corrections: in the order of their answers. flipped_digits: uint8 (f, 28, 28), the held-out
-    digits that were fixed or broken, in their order. doubts: for each correction why it was held
-    back, or None.
+    corrections: in the order of the predictions `learned`. digits: uint8 (n, 28, 28), the held-out
+    ones, in the order of theirs. doubts: for each correction why it was held back, or None.
     """
-    learned = metrics.right(answers.labels, answers.after)
-    outcomes = [
-        {"outcome": HELD_BACK, "reason": doubt} if doubt else {"outcome": RIGHT if right else WRONG}
-        for doubt, right in zip(doubts, learned, strict=True)
-    ]
+    after = metrics.correct(learned.labels, learned.after)
     lines = [
-        {
-            "image": correction.image,
-            "actual": correction.actual,
-            **outcomes[i],
-            **_answer("before", answers.before[i], correction.actual),
-            **_answer("after", answers.after[i], correction.actual),
-        }
+        Line(
+            correction.image,
+            correction.actual,
+            HELD_BACK if doubts[i] else RIGHT if after[i] else WRONG,
+            *_guesses(learned, i),
+            reason=doubts[i] or "",
+        )
         for i, correction in enumerate(corrections)
     ]
-    flips = np.flatnonzero(held_out.fixed | held_out.broken)
-    flipped = [
-        {
-            "actual": int(held_out.labels[row]),
-            "fixed": bool(held_out.fixed[row]),
-            **_answer("before", held_out.before[row], held_out.labels[row]),
-            **_answer("after", held_out.after[row], held_out.labels[row]),
-            "pixels": digit.reshape(-1).tolist(),
-        }
-        for row, digit in zip(flips, flipped_digits, strict=True)
+    flips = [
+        Flip(
+            int(held_out.labels[i]),
+            bool(held_out.fixed[i]),
+            *_guesses(held_out, i),
+            digits[i].reshape(-1).tolist(),
+        )
+        for i in np.flatnonzero(held_out.fixed | held_out.broken)
     ]
-    folder = Path(root) / versions.FOLDER / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    home.receipts.mkdir(parents=True, exist_ok=True)
     name = f"run-{number:05d}.json"
-    receipt = {"corrections": lines, "flipped": flipped}
-    durable.write(folder / name, json.dumps(receipt).encode())
+    durable.write(home.receipts / name, json.dumps(asdict(Receipt(lines, flips))).encode())
     return name
 
 
-def read(root: str | Path, name: str) -> dict:
-    """Return a receipt by its name: `corrections` and `flipped`, lists of dicts."""
-    path = Path(root) / versions.FOLDER / FOLDER / name
-    return json.loads(path.read_text(encoding="utf-8"))
+def read(home: Home, name: str) -> Receipt | None:
+    """Return a receipt by its name, None when it is lost or damaged; parsed once for its file."""
+    return home.read_once("receipt", [home.receipts / name], lambda: _parse(home, name))
 
 
-def last(root: str | Path) -> dict | None:
+def last(home: Home) -> Receipt | None:
     """Return the receipt of the last run that was decided, or None: none was, or it was lost."""
-    named = [record["receipt"] for record in versions.history(root) if "receipt" in record]
-    try:
-        return read(root, named[-1]) if named else None
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
+    run = last_run(home)
+    return read(home, run.run.receipt) if run and run.run else None
 
 
-def text(root: str | Path, version: str = "") -> str:
-    """Return a run's receipt for people: the last run's, or that of the run that made `version`.
+def last_run(home: Home) -> Record | None:
+    """Return the record of the last run that was decided, None before the first."""
+    runs = _decided(home)
+    return runs[-1] if runs else None
+
+
+def seen(home: Home) -> set[tuple[str, int]]:
+    """Return the keys (image, label) of the corrections that the last run worked with."""
+    receipt = last(home)
+    return set(receipt.lines) if receipt else set()
+
+
+def text(home: Home, version: str | None = LAST) -> str:
+    """Return a run's receipt for people: the LAST run's, or that of the run that made `version`.
 
     Raises VersionError when there is none.
     """
-    runs = [record for record in versions.history(root) if "receipt" in record]
-    if version:
-        made = [record for record in runs if record["decision"] == versions.PUBLISHED]
-        runs = [r for r in made if version in (r["version"], r["version"].partition("-")[0])]
-    if not runs:
-        raise versions.VersionError(f"No run made {version}." if version else "No run yet.")
-    run = runs[-1]
-    try:
-        receipt = read(root, run["receipt"])
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise versions.VersionError(f"The receipt {run['receipt']} was lost.") from error
-    lines = [f"{run['when']}  {run['decision']}: {run['reason']}", "", "corrections"]
-    lines += [_line(line["image"], line["outcome"], line) for line in receipt["corrections"]]
+    runs, last_one = _decided(home), version == LAST
+    if not last_one:
+        made = [record for record in runs if record.decision == PUBLISHED]
+        runs = [record for record in made if version in (record.version, record.short)]
+    if not runs or not runs[-1].run:
+        raise VersionError("No run yet." if last_one else f"No run made {version}.")
+    run = runs[-1].run
+    receipt = read(home, run.receipt)
+    if receipt is None:
+        raise VersionError(f"The receipt {run.receipt} was lost.")
+    lines = [f"{runs[-1].when}  {runs[-1].decision}: {run.reason}", "", "corrections"]
+    lines += [_in_words(one, one.outcome, one.image, one.reason) for one in receipt.corrections]
     lines += ["", "held-out digits that flipped"]
-    lines += [_line("", "fixed" if f["fixed"] else "broken", f) for f in receipt["flipped"]]
+    lines += [_in_words(flip, "fixed" if flip.fixed else "broken") for flip in receipt.flipped]
     return "\n".join(lines)
 
 
-def _line(name: str, outcome: str, line: dict) -> str:
+def _decided(home: Home) -> list[Record]:
+    """Return the records of runs that left a receipt, oldest first."""
+    return [record for record in history(home) if record.run and record.run.receipt]
+
+
+def _guesses(predictions: metrics.Predictions, i: int) -> tuple[int, float, int, float]:
+    """Return row i's guess and the probability of its label, before and after."""
+    label = predictions.labels[i]
+    before, after = (
+        (int(one[i].argmax()), round(float(one[i][label]), 4))
+        for one in (predictions.before, predictions.after)
+    )
+    return *before, *after
+
+
+def _parse(home: Home, name: str) -> Receipt | None:
+    """Return the receipt in a file, None when there is none."""
+    try:
+        told = json.loads((home.receipts / name).read_text(encoding="utf-8"))
+        lines = [Line(**line) for line in told["corrections"]]
+        return Receipt(lines, [Flip(**flip) for flip in told["flipped"]])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _in_words(one: Line | Flip, outcome: str, name: str = "", reason: str = "") -> str:
     """Return one digit of a receipt: outcome, guesses, the probability of its label, reason."""
     guesses = (
-        f"is {line['actual']}, read {line['guess_before']} ({line['p_before']:.0%} for "
-        f"{line['actual']}) before, {line['guess_after']} ({line['p_after']:.0%}) after"
+        f"is {one.actual}, read {one.guess_before} ({one.p_before:.0%} for {one.actual}) before, "
+        f"{one.guess_after} ({one.p_after:.0%}) after"
     )
-    because = f": {line['reason']}" if "reason" in line else ""
+    because = f": {reason}" if reason else ""
     return f"  {outcome:11}  {guesses}  {name}{because}".rstrip()
-
-
-def seen(root: str | Path) -> set[tuple[str, int]]:
-    """Return the keys (image, label) of the corrections that the last run worked with."""
-    receipt = last(root) or {"corrections": []}
-    return {(line["image"], line["actual"]) for line in receipt["corrections"]}
-
-
-def _answer(when: str, probabilities: np.ndarray, label: int) -> dict:
-    """Return the guess of float32 (10,) and the probability it gave to the label."""
-    return {
-        f"guess_{when}": int(probabilities.argmax()),
-        f"p_{when}": round(float(probabilities[label]), 4),
-    }

@@ -1,4 +1,4 @@
-"""A process of its own that loads a network's file afresh and answers, as any reader of it will.
+"""A smoke test: another process loads a network's file and predicts, as any reader of it will.
 
     python -m digits.versions.smoke_test model.h5 < digits.npy > answers.npy
 
@@ -21,8 +21,8 @@ from digits import model
 log = logging.getLogger("digits")
 
 
-def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
-    """Return what the network in a file gives to digits, float32 (n, 10); None if nothing.
+def predict_again(path: Path, digits: np.ndarray) -> np.ndarray | None:
+    """Return what the network in a file predicts for digits, float32 (n, 10); None if nothing.
 
     It is loaded as the page does it. digits: uint8 (n, 28, 28).
     """
@@ -36,13 +36,13 @@ def answers_afresh(path: Path, digits: np.ndarray) -> np.ndarray | None:
         check=False,
     )
     if done.returncode:
-        log.info("Its trial ended with %d: %s", done.returncode, done.stderr.decode().strip())
+        log.info("Its smoke test ended with %d: %s", done.returncode, done.stderr.decode().strip())
         return None
     return np.load(io.BytesIO(done.stdout))
 
 
 def main(path: str) -> None:
-    """Answer."""
+    """Predict."""
     digits = np.load(io.BytesIO(sys.stdin.buffer.read()))
     told = io.BytesIO()  # NumPy asks files for their position, and a pipe has none
     np.save(told, model.predict(model.load_light(path), digits))

@@ -1,4 +1,4 @@
-"""Roots to try the loop on: the project's own model.h5 and train.csv in a folder of the test's."""
+"""Homes to try the loop on: the project's own model.h5 and train.csv in a folder of the test's."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from digits import feedback, images, model, versions
+from digits import feedback, images, model
+from digits.home import Home
 from digits.rows import is_held_out, read_rows
 from tests.styles import STYLED, on_paper, restyle
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def make_root(folder: Path) -> Path:
-    """Return the folder, now with model.h5 and train.csv."""
+def make_home(folder: Path) -> Home:
+    """Return the home in the folder, now with model.h5 and train.csv."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(PROJECT / versions.MODEL, folder)
-    os.link(PROJECT / "train.csv", folder / "train.csv")
-    return folder
+    home, ours = Home.at(folder), Home.at(PROJECT)
+    shutil.copy(ours.model, home.model)
+    os.link(ours.train, home.train)
+    return home
 
 
 def styled_pictures(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[Image.Image, int]]:
@@ -55,9 +57,9 @@ def misread(net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
     return wrong[:n]
 
 
-def add_misread(root: Path, net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
+def add_misread(home: Home, net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
     """Store n corrections of styled pictures that net gets wrong; return them."""
     wrong = misread(net, n, seed)
     for picture, guess, label in wrong:
-        feedback.add(root, picture, guess, label)
+        feedback.add(home, picture, guess, label)
     return wrong

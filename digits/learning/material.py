@@ -1,0 +1,68 @@
+"""What a run works with: corrections as digits, and both parts of train.csv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from digits import images
+from digits.feedback import Correction
+from digits.home import Home
+from digits.learning.finetune import Progress, Rows
+from digits.mnist import SIDE
+from digits.rows import TRAIN, is_held_out, read_rows
+from digits.versions import receipts
+
+MAX_CORRECTIONS = 1_500  # a run, sampled beyond that: bounds time and memory
+
+
+@dataclass(frozen=True)
+class Material:
+    """Corrections, in the order of their rows; replay and held-out rows; what was left out."""
+
+    corrections: list[Correction]
+    rows: Rows
+    replay: Rows
+    held_out: Rows
+    warnings: list[str]
+
+
+def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) -> Material:
+    """Return what the run works with.
+
+    Corrections that cannot be read, or are held-out rows themselves, are left out with a warning
+    that names them. Raises DataError for a `train.csv` that cannot be used.
+    """
+    digits, labels = read_rows(home.train)
+    apart = is_held_out(digits)
+    forbidden = {digit.tobytes() for digit in digits[apart]}
+    chosen, found, warnings = [], [], []
+    for i, correction in enumerate(sample(home, stored, seed)):
+        progress("Reading corrections", 0.05 + 0.1 * i / len(stored))
+        try:
+            digit = images.read_digit(images.open_picture(home.folder / correction.image))
+        except (images.ImageError, OSError) as error:
+            warnings.append(f"{correction.image} skipped: {error}")
+            continue
+        if digit.tobytes() in forbidden:
+            warnings.append(f"{correction.image} skipped: {TRAIN} holds it out from all training.")
+            continue
+        found.append(digit)
+        chosen.append(correction)
+    rows = (
+        np.array(found, np.uint8).reshape(-1, SIDE, SIDE),
+        np.array([correction.actual for correction in chosen], np.int64),
+    )
+    replay, held_out = ((digits[part], labels[part]) for part in (~apart, apart))
+    return Material(chosen, rows, replay, held_out, warnings)
+
+
+def sample(home: Home, corrections: list[Correction], seed: int) -> list[Correction]:
+    """Return at most MAX_CORRECTIONS of them: those no run has seen, then others at random."""
+    if len(corrections) <= MAX_CORRECTIONS:
+        return corrections
+    known = receipts.seen(home)
+    order = np.random.default_rng(seed).permutation(len(corrections))
+    shuffled = sorted((corrections[i] for i in order), key=lambda one: one.key in known)
+    return shuffled[:MAX_CORRECTIONS]

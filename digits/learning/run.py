@@ -1,0 +1,244 @@
+"""One run: stored corrections in, a decision out; the candidate is published if the gate allows.
+
+Read from top to bottom: `learn` gathers, studies and concludes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from digits import durable, feedback, metrics, model, versions
+from digits.feedback import Correction
+from digits.home import Home
+from digits.learning import finetune, gate, interpolation, mislabelled
+from digits.learning.finetune import Progress
+from digits.learning.interpolation import Outcome
+from digits.learning.material import Material, gather
+from digits.versions import receipts
+from digits.versions.smoke_test import predict_again
+
+if TYPE_CHECKING:
+    import keras
+
+SWITCHES = ("replay", "gate")  # guards that a lesson may switch off in its sandbox
+VOUCHED = 2  # equal answers: the same label from a second person, or a second look
+SCRATCH = ".run-"  # how the folder of a run's candidate begins
+
+log = logging.getLogger("digits")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a run.
+
+    trigger: who asks, for the history. dry_run: publish and record nothing. force: train even if
+    nothing is new. without: which of SWITCHES are off.
+    """
+
+    trigger: str
+    dry_run: bool = False
+    force: bool = False
+    without: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends: a word for the page and a sentence for everybody."""
+
+    state: str
+    message: str
+
+
+def learn(
+    home: Home, request: Request, corrections: list[Correction], progress: Progress
+) -> Ending:
+    """Train on the corrections, judge the candidate, publish it if the gate allows.
+
+    The caller holds the run's lock, unless it is a dry run. Raises ModelError, DataError,
+    StoreError or VersionError when something that a run needs cannot be used.
+    """
+    if not corrections:
+        return Ending("nothing to learn", "Nothing to learn: no corrections are stored.")
+    began = time.monotonic()
+    fingerprint = fingerprint_of(home, corrections)
+    if not request.force and fingerprint == last_fingerprint(home):
+        return Ending("nothing new", "Nothing new to learn since the last run.")
+    seed = int(fingerprint[:8], 16)  # the same corrections, the same candidate
+    with ThreadPoolExecutor(1) as meanwhile:  # TensorFlow's import takes longer than all reading
+        meanwhile.submit(model.prepare)
+        material = gather(home, corrections, seed, progress)
+    for warning in material.warnings:
+        log.warning(warning)
+    if not material.corrections:
+        unread = f"none of {len(corrections)} corrections can be read"
+        return Ending("nothing to learn", f"Nothing to learn: {unread}.")
+    parent = versions.current(home)
+    doubts, outcome = study(home, material, seed, request.without, progress)
+    if request.dry_run:
+        word = "published" if outcome.decision.allowed else "refused"
+        reason = outcome.decision.reason
+        return Ending("dry run", f"Dry run: the candidate would be {word}: {reason}.")
+    progress("Publishing", 0.9)
+    report = replace(
+        report_of(outcome, doubts),
+        trigger=request.trigger,
+        fingerprint=fingerprint,
+        seconds=round(time.monotonic() - began, 1),
+    )
+    return conclude(home, material, doubts, outcome, parent, report)
+
+
+def study(
+    home: Home,
+    material: Material,
+    seed: int,
+    without: Sequence[str],
+    progress: Progress,
+) -> tuple[mislabelled.Doubts, Outcome]:
+    """Return which corrections are doubted, and what became of learning the others."""
+    progress("Loading the network", 0.2)
+    net = model.load(home.model)
+    first = first_network(home, net)
+    progress("Looking for wrong labels", 0.4)
+    seen, replayed = (
+        mislabelled.Seen(*rows, *model.observe(net, rows[0]))
+        for rows in (material.rows, material.replay)
+    )
+    vouched = np.array([one.votes >= VOUCHED for one in material.corrections])
+    doubts = mislabelled.examine(seen, replayed, vouched)
+    digits, labels = material.rows
+    if doubts.too_many:
+        reason = f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look again"
+        return doubts, interpolation.learn_nothing(net, material.held_out, material.rows, reason)
+    once = mislabelled.last_alike(digits) == np.arange(len(digits))
+    kept = digits[doubts.none & once], labels[doubts.none & once]
+    old = finetune.replay_rows(material.replay, replayed.predictions, seed)
+    if "replay" in without:
+        old = old[:0]
+    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress)
+    progress("Judging the candidate", 0.75)
+    gated = "gate" not in without
+    return doubts, interpolation.choose_step(
+        net, candidate, material.held_out, material.rows, doubts, first, gated
+    )
+
+
+def first_network(home: Home, net: keras.Model) -> keras.Model | None:
+    """Return the network that net, which is in service, descends from, None if it was lost."""
+    origin = versions.baseline(home)
+    if origin and origin.read_bytes() == home.model.read_bytes():
+        return net
+    with suppress(model.ModelError):
+        return origin and model.load(origin)
+    return None
+
+
+def conclude(
+    home: Home,
+    material: Material,
+    doubts: mislabelled.Doubts,
+    outcome: Outcome,
+    parent: versions.Version,
+    report: versions.Report,
+) -> Ending:
+    """Publish the candidate or record its refusal, with a receipt either way."""
+    with scratch_folder(home) as folder:
+        path = folder / "candidate.h5"  # Keras refuses other endings
+        decision = outcome.decision
+        if decision.allowed:
+            model.save(outcome.candidate, path)
+            loaded = predict_again(path, material.rows[0])
+            decision = gate.file_differs(outcome.corrections.after, loaded) or decision
+        predictions = outcome.corrections, outcome.held_out
+        number = len(versions.history(home)) + 1
+        receipt = receipts.write(
+            home, number, material.corrections, *predictions, material.held_out[0], doubts.reasons
+        )
+        report = replace(report, reason=decision.reason, receipt=receipt)
+        log.info("Measured %s", json.dumps(asdict(report)))
+        if decision.allowed:
+            version = versions.publish(home, path, parent, report)
+            message = f"Published {version.short}: {decision.reason}."
+            return Ending(versions.PUBLISHED, message)
+    version = versions.refuse(home, report)
+    return Ending(versions.REFUSED, f"Refused, {version.short} stays: {decision.reason}.")
+
+
+def report_of(outcome: Outcome, doubts: mislabelled.Doubts) -> versions.Report:
+    """Return what the history says of a run: counts, held-out accuracy with interval, the step."""
+    held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
+    n = len(held_out.labels)
+    before, after = (
+        int(metrics.correct(held_out.labels, predictions).sum())
+        for predictions in (held_out.before, held_out.after)
+    )
+    return versions.Report(
+        reason=outcome.decision.reason,
+        corrections=len(outcome.corrections.labels),
+        held_back=int((~doubts.none).sum()),
+        learned=int(metrics.correct(corrections.labels, corrections.after).sum()),
+        held_out_rows=n,
+        accuracy_before=before / n,
+        accuracy_after=after / n,
+        interval_after=metrics.wilson(after, n),
+        fixed=int(held_out.fixed.sum()),
+        broken=int(held_out.broken.sum()),
+        step=outcome.step,
+    )
+
+
+def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
+    """Return a hex digest of all that decides a run: corrections, their votes and the baseline.
+
+    The version in service is no part of it: after a roll back, the same run would bring back
+    what was rolled back.
+    """
+    lines = sorted(f"{one.image} {one.actual} {one.votes}" for one in corrections)
+    origin = versions.baseline(home) if home.model.exists() else None
+    content = origin.read_bytes() if origin else b""
+    return hashlib.sha256("\n".join(lines).encode() + content).hexdigest()
+
+
+def last_fingerprint(home: Home) -> str | None:
+    """Return the fingerprint of the last run that was decided, None before the first."""
+    prints = [one.run.fingerprint for one in versions.history(home) if one.run]
+    return prints[-1] if prints else None
+
+
+def repair(home: Home) -> None:
+    """Remove what a killed run left behind, and put the last good version back if need be.
+
+    The caller holds the run's lock.
+    """
+    for folder in (home.versions, home.receipts):
+        durable.sweep(folder)
+    for scratch in home.versions.glob(f"{SCRATCH}*"):
+        shutil.rmtree(scratch, ignore_errors=True)
+    feedback.sweep(home)
+    versions.settle(home)
+    if versions.is_recorded(home):
+        return
+    serving = versions.serving(home, model.load_light)
+    if serving.problem:
+        versions.restore(home, serving.version)
+        log.error("%s It was put back.", serving.problem)
+
+
+@contextmanager
+def scratch_folder(home: Home) -> Iterator[Path]:
+    """Lend a folder beside the versions that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=home.versions) as folder:
+        yield Path(folder)

@@ -12,7 +12,7 @@ from PIL import Image
 from digits import images
 from digits.images import ImageError, open_picture, read_digit
 from digits.images.decode import DRAFT_SIDE, MAX_SIDE
-from digits.images.ink import find_ink
+from digits.images.search import find_ink
 from digits.mnist import normalise
 from digits.rows import read_rows
 from tests import pictures

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from digits.images.decode import MAX_BYTES, open_picture, plain
-from digits.images.ink import find_ink
+from digits.images.search import find_ink
 from digits.mnist import NO_INK, SIDE, ImageError, is_normal, normalise
 
 __all__ = ["MAX_BYTES", "ImageError", "open_picture", "read_digit"]

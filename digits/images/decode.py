@@ -1,9 +1,12 @@
 """Any file -> a picture: upright, RGB, of bounded size; what is costly to decode is refused."""
 
+from __future__ import annotations
+
 import io
 import os
 import warnings
 from contextlib import suppress
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,8 +30,8 @@ MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed wh
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
 
 
-def open_picture(file):
-    """A picture: RGB PIL image, upright, without metadata, long side at most 1,024 px.
+def open_picture(file: str | os.PathLike | BinaryIO) -> Image.Image:
+    """Return a picture: RGB PIL image, upright, without metadata, long side at most 1,024 px.
 
     file: path, or binary file object at its beginning; PNG, JPEG, MPO, WebP, GIF, BMP, TIFF, AVIF
     or PPM, told by its content. Of an animation the first frame counts.
@@ -47,8 +50,8 @@ def open_picture(file):
         raise ImageError("This picture is damaged; please save it again and resend it.") from None
 
 
-def _open_header(data):
-    """The image in a file's bytes, not decoded yet. Raises ImageError when it is none."""
+def _open_header(data: bytes) -> Image.Image:
+    """Return the image in a file's bytes, not decoded yet. Raises ImageError when it is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
@@ -62,7 +65,7 @@ def _open_header(data):
         ) from None
 
 
-def _refuse_costly(image, data):
+def _refuse_costly(image: Image.Image, data: bytes) -> None:
     """Raise ImageError when decoding the image would take too much memory or time."""
     pixels = image.width * image.height
     allowed = MAX_PIXELS.get(image.format, MAX_PIXELS_OTHERS)
@@ -78,14 +81,14 @@ def _refuse_costly(image, data):
         raise ImageError("This picture takes too long to decode; please save it as PNG.")
 
 
-def _draft_size(image):
-    """The (width, height) down to which a JPEG may be decoded."""
+def _draft_size(image: Image.Image) -> tuple[int, ...]:
+    """Return the (width, height) down to which a JPEG may be decoded."""
     long = max(image.size)
     return tuple(side * DRAFT_SIDE // long or 1 for side in image.size)
 
 
-def _shrink(image):
-    """The image upright, its long side at most MAX_SIDE."""
+def _shrink(image: Image.Image) -> Image.Image:
+    """Return the image upright, its long side at most MAX_SIDE."""
     with suppress(Exception):  # garbage in EXIF says nothing of the picture
         ImageOps.exif_transpose(image, in_place=True)
     scale = MAX_SIDE / max(image.size)
@@ -97,7 +100,8 @@ def _shrink(image):
     return image.resize(size, Image.Resampling.BOX, reducing_gap=2)
 
 
-def _read_bytes(file):
+def _read_bytes(file: str | os.PathLike | BinaryIO) -> bytes:
+    """Return the file's content. Raises ImageError when it is too large."""
     if isinstance(file, (str, os.PathLike)):
         with open(file, "rb") as opened:
             data = opened.read(MAX_BYTES + 1)
@@ -110,15 +114,16 @@ def _read_bytes(file):
     return data
 
 
-def _too_many_pixels(millions, allowed):
+def _too_many_pixels(millions: str, allowed: int) -> str:
+    """Return the sentence about a picture of so many million pixels, where so many are allowed."""
     return (
         f"This picture has {millions} million pixels, more than the {allowed // 10**6} million "
         "that can be read; please send a smaller one."
     )
 
 
-def _eight_bit(image):
-    """The image in mode RGB or RGBA, 8 bits a channel, alpha kept."""
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Return the image in mode RGB or RGBA, 8 bits a channel, alpha kept."""
     if image.mode.startswith(("I", "F")):  # 16 and 32 bits: convert() would clip, so stretch
         values = np.nan_to_num(np.array(image, np.float32), copy=False)
         low, high = float(values.min()), float(values.max())
@@ -131,8 +136,8 @@ def _eight_bit(image):
     return image.convert("RGB")
 
 
-def plain(image):
-    """The image in mode RGB, what is transparent filled so that ink keeps standing out."""
+def plain(image: Image.Image) -> Image.Image:
+    """Return the image in mode RGB, what is transparent filled so that ink keeps standing out."""
     image = _eight_bit(image)
     if image.mode == "RGB":
         return Image.fromarray(np.asarray(image))  # a copy without metadata

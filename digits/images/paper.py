@@ -1,0 +1,136 @@
+"""What the paper is, and how far each pixel is from it: RGB pixels -> ink maps.
+
+A drawing's paper has one colour, so that ink is whatever differs from it. A photo's paper varies
+with the light, so that ink is what is darker (or brighter) than the paper around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, reduce
+
+import cv2
+import numpy as np
+
+WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
+RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
+FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
+NEAR = 48  # levels; what is no further from the paper's colour is paper too, in some light
+
+
+@dataclass
+class InkMap:
+    """How far each pixel is from paper towards ink, and what helps to tell ink from the rest."""
+
+    ink: np.ndarray  # uint8 (h, w), 0 paper
+    of_crop: Callable[[np.ndarray, float], np.ndarray]  # (rgb crop, stroke in px) -> its ink
+    plane: np.ndarray | None = None  # of a photo: uint8 (h, w), the ink dark
+    other: np.ndarray | None = None  # of a photo: the map for ink of the other kind, bright or dark
+
+
+def map_of_drawing(rgb: np.ndarray, paper: np.ndarray) -> InkMap:
+    """Return the one map of a drawing, uint8 (h, w, 3), on paper of that colour, uint8 (3,)."""
+    return InkMap(distance(rgb, paper), lambda crop, stroke: distance(crop, paper))
+
+
+def maps_of_photo(rgb: np.ndarray) -> list[InkMap]:
+    """Return the maps of a photo, uint8 (h, w, 3): ink dark or bright, strokes thin or fat.
+
+    They come in pairs, dark ink and bright ink, from the thinnest strokes to the fattest.
+    """
+    channel = strongest_channel(rgb)
+    plane = _channels(rgb)[channel]
+    planes = plane, 255 - plane
+    maps = []
+    for share in WINDOWS:
+        window = max(3, round(max(plane.shape) * share))
+        inks = [relief(plane, window, inverted) for inverted in (False, True)]
+        for inverted in (False, True):
+            of_crop = partial(_relief_of_crop, channel=channel, inverted=inverted)
+            maps.append(InkMap(inks[inverted], of_crop, planes[inverted], inks[not inverted]))
+    return maps
+
+
+def flat_paper(rgb: np.ndarray) -> np.ndarray | None:
+    """Return the paper's colour, uint8 (3,), of a drawing or screenshot; None for a photo or scan.
+
+    Cameras and scanners never give the same value to most of the paper at the border; the rest of
+    the border may be ink that touches the frame, or the bars and panels of a screenshot.
+    rgb: uint8 (h, w, 3).
+    """
+    rim = max(1, max(rgb.shape) // 50)
+    edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
+    border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
+    colours, counts = np.unique(border @ np.array([65536, 256, 1]), return_counts=True)
+    few = np.sort(counts)[-3:].sum() > 0.85 * len(border)
+    most = [colours[counts.argmax()] // 256**place % 256 for place in (2, 1, 0)]
+    corners = rgb[[0, 0, -1, -1], [0, -1, 0, -1]]  # paper even where ink fills most of the border
+    for paper in (np.array(most, np.uint8), *corners):
+        away = cv2.absdiff(border, np.broadcast_to(paper, border.shape)).max(axis=1)
+        equal, same, near = ((away < levels).mean() for levels in (1, FLAT, NEAR))
+        if same > 0.6 or (equal > 0.25 and (few or same > 0.85 * near)):
+            return paper
+    return None
+
+
+def distance(rgb: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """Return how far each pixel is from the paper's colour, in the strongest channel: uint8 (h, w).
+
+    rgb: uint8 (h, w, 3). paper: uint8 (3,).
+    """
+    channels = (  # no bare number: OpenCV takes a plane of 4 x 1 px for four numbers
+        cv2.absdiff(plane, np.full_like(plane, level))
+        for plane, level in zip(cv2.split(rgb), paper, strict=True)
+    )
+    away = reduce(cv2.max, channels)
+    away[away <= FLAT] = 0
+    return away
+
+
+def _channels(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return red, green, blue and grey, uint8 (h, w) each, of uint8 (h, w, 3)."""
+    return *cv2.split(rgb), cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def strongest_channel(rgb: np.ndarray) -> int:
+    """Return the number of the channel in which the ink stands out most; 3 is grey.
+
+    A yellow pen shows in blue alone, a red pen on a blue page best in red; grey mixes them.
+    rgb: uint8 (h, w, 3).
+    """
+    small = cv2.resize(rgb, (96, 96), interpolation=cv2.INTER_AREA)
+    return int(np.argmax([_contrast(plane) for plane in _channels(small)]))
+
+
+def _contrast(plane: np.ndarray) -> float:
+    """Return how far the ink of uint8 (96, 96) stands out from its paper, against its noise."""
+    window = np.ones((19, 19), np.uint8)
+    dark = cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, window)
+    bright = cv2.morphologyEx(plane, cv2.MORPH_TOPHAT, window)
+    away = cv2.max(dark, bright)[RIM:-RIM, RIM:-RIM].astype(np.float32)
+    return (away**3).sum() / (1 + (away**2).sum()) / (4 + np.median(away))
+
+
+def relief(plane: np.ndarray, window: int, inverted: bool) -> np.ndarray:
+    """Return how far each pixel is from paper towards ink: uint8 (h, w), 0 paper.
+
+    The paper is a closing: it fills whatever is narrower than `window` px with the brightness
+    around, and follows shade and the edges of shadows exactly. Ink and paper each give back a share
+    of the light, so the distance is relative to the brighter of the two.
+    plane: uint8 (h, w). inverted: whether the ink is bright rather than dark.
+    """
+    if inverted:
+        plane = 255 - plane
+    plane = cv2.GaussianBlur(plane, (3, 3), 0)  # a camera's noise would lift the closing
+    paper = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
+    bright = 255 - plane if inverted else paper
+    ink = cv2.divide(cv2.subtract(paper, plane), np.maximum(bright, 64), scale=255)
+    faint, fainter = np.percentile(ink[::3, ::3], (30, 10))  # fat ink may cover half the picture
+    floor = faint + 4.2 * (faint - fainter)  # 2.7 standard deviations above the mean of noise
+    return cv2.subtract(ink, np.full_like(ink, min(floor, 255)))
+
+
+def _relief_of_crop(rgb: np.ndarray, stroke: float, channel: int, inverted: bool) -> np.ndarray:
+    """Return the relief, uint8 (h, w), of uint8 (h, w, 3) with strokes that wide in px."""
+    return relief(_channels(rgb)[channel], max(3, round(4 * stroke)), inverted)

@@ -34,7 +34,7 @@ SPINE_FILES = (  # in the order in which one reads them; see CONTRIBUTING.md
 def main(root: Path) -> int:
     """Print the sizes of the project in root; return 1 if a bound is broken, else 0."""
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in _files(root)}
-    rooms = Counter[str]()
+    rooms: Counter[str] = Counter()
     for path, n in lines.items():
         rooms[_room(path.relative_to(root))] += n
     spine = sum(lines.get(root / name, 0) for name in SPINE_FILES)
@@ -63,15 +63,19 @@ def _broken(root: Path, lines: dict[Path, int], spine: int) -> Iterator[str]:
         bound = PAGE if name == "app.py" else MODULE
         if n > bound:
             yield f"{name}: {n} lines, at most {bound}"
-        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                long = function.end_lineno - function.lineno + 1
-                if long > FUNCTION:
-                    where = f"{name}:{function.lineno}: {function.name}"
-                    yield f"{where}: {long} lines, at most {FUNCTION}"
+        for line, function, long in _functions(path):
+            if long > FUNCTION:
+                yield f"{name}:{line}: {function}: {long} lines, at most {FUNCTION}"
     for what, n, bound in (("spine", spine, SPINE), ("in all", sum(lines.values()), TOTAL)):
         if n > bound:
             yield f"{what}: {n:,} lines, at most {bound:,}"
+
+
+def _functions(path: Path) -> Iterator[tuple[int, str, int]]:
+    """Yield line, name and length of each function of a file, from `def` to its end."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 if __name__ == "__main__":

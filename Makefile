@@ -1,20 +1,26 @@
-# make run: the page. make test: every test. make stress: up to ten minutes of wear.
-# Each sets itself up in .venv first.
+# make run: the page. make test: every test. make lint: form, types, floors, sizes.
+# make stress: up to ten minutes of wear. Each sets itself up in .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint benchmark stress
+.PHONY: run test lint size benchmark stress
 
 run: .venv/run
 	$(BIN)/streamlit run app.py
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov
 
 lint: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python tests/size.py
+
+size: .venv/test
+	$(BIN)/python tests/size.py
 
 benchmark: .venv/test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

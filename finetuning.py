@@ -33,12 +33,13 @@ import click
 from filelock import Timeout
 
 from digits import feedback, model, versions
-from digits.home import Home
+from digits.home import LOG, Home
 from digits.jobs import doctor, progress, schedule, unattended
 from digits.learning import run as learning
+from digits.learning import upkeep
 from digits.learning.run import SWITCHES, Ending, Request
 from digits.rows import DataError
-from digits.versions import history, receipts
+from digits.versions import receipts
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, BAD_DATA = range(6)
 CODES = {"failed": FAILED, "stopped": FAILED, "ill": FAILED, "locked": LOCKED}
@@ -200,16 +201,12 @@ def attempt(act: Act, options: Options) -> Ending:
         raise
     except OSError as error:  # a full disk, a folder that may not be written
         log.info("Failed", exc_info=True)
-        where = error.filename or options.home
-        return Ending(
-            "failed",
-            f"Could not write to disk ({error.strerror or error}: {where}); model.h5 is as it was. "
-            "Free space or fix the permissions: --check tells more.",
-        )
+        why = f"{error.strerror or error}: {error.filename or options.home}"
+        remedy = "Free space or fix the permissions: --check tells more."
+        return Ending("failed", f"Could not write to disk ({why}); model.h5 is as it was. {remedy}")
     except Exception as error:  # nobody reads a traceback at night; the log keeps it
         log.info("Failed", exc_info=True)
-        name = options.home.log.name
-        return Ending("failed", f"The run failed ({error!r}); {name} tells more.")
+        return Ending("failed", f"The run failed ({error!r}); {LOG} tells more.")
 
 
 @contextmanager
@@ -217,8 +214,9 @@ def journal(options: Options) -> Iterator[None]:
     """Keep what is logged meanwhile in a file; a person sees warnings too, cron's mail errors."""
     handlers: list[logging.Handler] = []
     if not options.dry_run:
-        sizes = {"maxBytes": LOG_BYTES, "backupCount": LOG_FILES}
-        file = RotatingFileHandler(options.home.log, encoding="utf-8", delay=True, **sizes)
+        file = RotatingFileHandler(
+            options.home.log, "a", LOG_BYTES, LOG_FILES, encoding="utf-8", delay=True
+        )
         file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
         handlers.append(file)
     handlers.append(logging.StreamHandler())
@@ -280,7 +278,7 @@ def start(options: Options) -> Ending:
         reporter = progress.Reporter(home, options.trigger)
         with ending_at_once(options, reporter):
             try:
-                learning.repair(home)
+                upkeep.repair(home)
                 ending = learning.learn(home, request, corrections, reporter.progress)
             except BaseException as error:
                 reporter.finish("failed", str(error) or repr(error), FAILED)
@@ -340,7 +338,7 @@ def check(options: Options) -> Ending:
 
 
 ACTS: dict[str, Act] = {  # instead of a run, by the option that asks for it
-    "history": lambda options: Ending("history", history.text(options.home)),
+    "history": lambda options: Ending("history", versions.history_text(options.home)),
     "receipt": lambda options: Ending("receipt", receipts.text(options.home, options.receipt)),
     "status": lambda options: Ending("status", progress.text(options.home)),
     "rollback": roll_back,

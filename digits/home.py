@@ -18,6 +18,7 @@ from digits.rows import TRAIN
 
 PROJECT = Path(__file__).resolve().parents[1]  # the home, unless another is named
 MODEL, TABLE, IMAGES = "model.h5", "incorrect_predictions.csv", "incorrect_images"
+LOG = "finetuning.log"
 STORE_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meets a hung disk
 STORE_POLL = 0.005  # s between tries: eight writers at once wait for one another, not for this
 RUN_WAIT = 1  # s: whoever asks whether a run is alive holds its lock for an instant
@@ -38,7 +39,7 @@ class Home:
         self.table = folder / TABLE  # a row for each correction
         self.images = folder / IMAGES  # their pictures
         self.verdicts = folder / "judgements.csv"  # what visitors said of each guess
-        self.log = folder / "finetuning.log"
+        self.log = folder / LOG
         self.sandbox = folder / "sandbox"  # where this file is, guards may be switched off
         self.versions = folder / "versions"  # the networks that served
         self.history = self.versions / "history.jsonl"  # what served, and each decision

@@ -45,7 +45,7 @@ def normalise(ink: np.ndarray) -> np.ndarray:
     missing = THIN * max(ink.shape) / BOX_SIDE - stroke_width(ink > 127)
     if missing > 0:
         pen = 2 * round(missing / 2 + 0.5) + 1
-        ink = cv2.copyMakeBorder(ink, *[pen // 2] * 4, cv2.BORDER_CONSTANT)
+        ink = np.pad(ink, pen // 2)
         ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (pen, pen)))
     scale = BOX_SIDE / max(ink.shape)
     size = [max(1, round(side * scale)) for side in ink.shape[::-1]]

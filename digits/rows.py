@@ -100,5 +100,5 @@ def is_held_out(digits: np.ndarray) -> np.ndarray:
     part wherever it stands and whatever else the file holds, and a copy of it has the same part.
     """
     flat = np.ascontiguousarray(digits, np.uint8).reshape(len(digits), PIXELS)
-    values = [int.from_bytes(hashlib.sha256(row).digest()[:8], "big") for row in flat]
+    values = [int.from_bytes(hashlib.sha256(row.tobytes()).digest()[:8], "big") for row in flat]
     return np.array([value % 100 < HELD_OUT_PERCENT for value in values], bool)

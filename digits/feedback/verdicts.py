@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digits import durable, feedback
+from digits import durable
 from digits.feedback import csv_tables
+from digits.feedback.corrections import StoreError
+from digits.feedback.store import locked
 from digits.home import Home
 
 FULL = "judgements.old.csv"  # the log before, when it had grown to MAX_BYTES
@@ -56,7 +58,7 @@ def shown(home: Home, guess: int, confidence: float, version: str) -> Shown:
 
 
 def judge(home: Home, one: Shown, verdict: str) -> None:
-    """Log what somebody says of a guess: one of VERDICTS. Raises StoreError when it cannot be written.
+    """Log what somebody says of a guess: one of VERDICTS. Raises StoreError.
 
     A guess is `RIGHT`, `WRONG`, or of a picture with `NO_DIGIT`; `SHOWN` takes that back.
     """
@@ -66,7 +68,7 @@ def judge(home: Home, one: Shown, verdict: str) -> None:
     when = datetime.now(UTC).isoformat(timespec="seconds")
     version = csv_tables.harmless(one.version)
     cells = [one.id, when, str(one.guess), f"{one.confidence:.4f}", version, verdict]
-    with feedback.locked(home):
+    with locked(home):
         if path.exists() and path.stat().st_size > MAX_BYTES:
             os.replace(path, path.with_name(FULL))
         if not path.exists():
@@ -103,5 +105,5 @@ def _last_lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise feedback.StoreError(f"{path} cannot be read ({error}): repair or move it.") from error
+        raise StoreError(f"{path} cannot be read ({error}): repair or move it.") from error
     return lines[1:] if start else lines

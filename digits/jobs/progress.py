@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from digits import durable
 from digits.home import Home
@@ -68,7 +69,7 @@ class Reporter:
         seconds = round(time.monotonic() - self._started, 1)
         self._write(state=state, message=message, code=code, share=1.0, seconds=seconds)
 
-    def _write(self, **news: object) -> None:
+    def _write(self, **news: Any) -> None:
         self._status = replace(self._status, at=now(), **news)
         self._home.versions.mkdir(exist_ok=True)
         durable.write(self._home.status, json.dumps(asdict(self._status)).encode())

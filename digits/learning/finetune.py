@@ -8,7 +8,7 @@ ENOUGH alone was chosen by what benchmarks/learning.py showed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -189,7 +189,7 @@ def softened(answers: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def softened_loss(targets, answers):
+def softened_loss(targets: Any, answers: Any) -> Any:
     """Return the cross-entropy, (n,), of answers to targets, each at its row's own temperature.
 
     targets: ten probabilities and the temperature, float32 (n, 11). Its square keeps the gradients'
@@ -203,10 +203,11 @@ def softened_loss(targets, answers):
     return -losses * temperatures[:, 0] ** 2
 
 
-def repeated(corrections: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def repeated(corrections: Rows) -> Rows:
     """Return the corrections' parts, a few of them as many times as make MIN_CORRECTIONS rows."""
     times = max(1, round(MIN_CORRECTIONS / len(corrections[0])))
-    return tuple(np.repeat(part, times, axis=0) for part in corrections)
+    digits, targets = (np.repeat(part, times, axis=0) for part in corrections)
+    return digits, targets
 
 
 def replay_rows(replay: Rows, predictions: np.ndarray, seed: int) -> np.ndarray:

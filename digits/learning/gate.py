@@ -61,8 +61,11 @@ def decide(
     corrections that were learned. leave_one_out: what a classifier fitted to all others says of
     each, float (n, 10); needed if many were misclassified.
     """
+    if first is None:
+        lost = "the first network is missing from versions/, so small losses could add up unseen"
+        return Decision(False, lost)
     refusal = (
-        _too_little_to_compare(held_out, first)
+        _too_few_rows(held_out)
         or _inferior(held_out, MARGIN, "the current network")
         or _digit_lost(held_out)
         or _less_sure(held_out)
@@ -90,16 +93,12 @@ def file_differs(expected: np.ndarray, loaded: np.ndarray | None) -> Decision | 
     return Decision(False, "its file, loaded again, does not predict as it did in training")
 
 
-def _too_little_to_compare(held_out: Predictions, first: np.ndarray | None) -> str | None:
+def _too_few_rows(held_out: Predictions) -> str | None:
     """Without something to compare with, nothing is published blindly."""
-    if len(held_out.labels) < MIN_HELD_OUT:
-        return (
-            f"train.csv has {len(held_out.labels)} held-out rows; the comparison needs at least "
-            f"{MIN_HELD_OUT:,}"
-        )
-    if first is None:
-        return "the first network is missing from versions/, so small losses could add up unseen"
-    return None
+    n = len(held_out.labels)
+    if n >= MIN_HELD_OUT:
+        return None
+    return f"train.csv has {n} held-out rows; the comparison needs at least {MIN_HELD_OUT:,}"
 
 
 def _inferior(predictions: Predictions, margin: float, than: str) -> str | None:

@@ -8,25 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import durable, feedback, metrics, model, versions
+from digits import metrics, model, versions
 from digits.feedback import Correction
 from digits.home import Home
 from digits.learning import finetune, gate, interpolation, mislabelled
 from digits.learning.finetune import Progress
 from digits.learning.interpolation import Outcome
 from digits.learning.material import Material, gather
+from digits.learning.upkeep import scratch_folder
 from digits.versions import receipts
 from digits.versions.smoke_test import predict_again
 
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 SWITCHES = ("replay", "gate")  # guards that a lesson may switch off in its sandbox
 VOUCHED = 2  # equal answers: the same label from a second person, or a second look
-SCRATCH = ".run-"  # how the folder of a run's candidate begins
 
 log = logging.getLogger("digits")
 
@@ -102,11 +99,7 @@ def learn(
 
 
 def study(
-    home: Home,
-    material: Material,
-    seed: int,
-    without: Sequence[str],
-    progress: Progress,
+    home: Home, material: Material, seed: int, without: Sequence[str], progress: Progress
 ) -> tuple[mislabelled.Doubts, Outcome]:
     """Return which corrections are doubted, and what became of learning the others."""
     progress("Loading the network", 0.2)
@@ -216,29 +209,3 @@ def last_fingerprint(home: Home) -> str | None:
     """Return the fingerprint of the last run that was decided, None before the first."""
     prints = [one.run.fingerprint for one in versions.history(home) if one.run]
     return prints[-1] if prints else None
-
-
-def repair(home: Home) -> None:
-    """Remove what a killed run left behind, and put the last good version back if need be.
-
-    The caller holds the run's lock.
-    """
-    for folder in (home.versions, home.receipts):
-        durable.sweep(folder)
-    for scratch in home.versions.glob(f"{SCRATCH}*"):
-        shutil.rmtree(scratch, ignore_errors=True)
-    feedback.sweep(home)
-    versions.settle(home)
-    if versions.is_recorded(home):
-        return
-    serving = versions.serving(home, model.load_light)
-    if serving.problem:
-        versions.restore(home, serving.version)
-        log.error("%s It was put back.", serving.problem)
-
-
-@contextmanager
-def scratch_folder(home: Home) -> Iterator[Path]:
-    """Lend a folder beside the versions that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=home.versions) as folder:
-        yield Path(folder)

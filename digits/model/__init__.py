@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,22 +21,6 @@ from digits.model.keras_network import compiled, keras_api, observed
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = [
-    "CLASSES",
-    "SIDE",
-    "SURE",
-    "ModelError",
-    "apply",
-    "build",
-    "load",
-    "load_light",
-    "observe",
-    "predict",
-    "prepare",
-    "save",
-    "scale",
-]
 
 SURE = 0.94  # probability from which an answer stands alone; see benchmarks/network.py
 BATCH = 512  # digits per call: large enough to fill two cores, small enough for a 1 GB host
@@ -95,7 +79,7 @@ def _check_there(path: str | Path) -> None:
         raise ModelError(f"There is no model at {path}: run modelbuilding.ipynb, or restore it.")
 
 
-def _checked(net: numpy_network.Network | keras.Model, path: str | Path):
+def _checked(net: Any, path: str | Path) -> Any:
     """Return the network; raise ModelError unless it maps MNIST images to ten classes."""
     shapes = (tuple(net.input_shape), tuple(net.output_shape))
     if shapes != ((None, SIDE, SIDE, 1), (None, CLASSES)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digits.mnist import CLASSES, SIDE
 from digits.model.keras_network import keras_api
@@ -24,19 +24,12 @@ def build(seed: int = 0, width: int = 48) -> keras.Model:
     layers = keras.layers
     seeds = iter(range(seed * 100, seed * 100 + 100))
 
-    def convolve(x, filters: int, side: int = 3, strides: int = 1):
-        initializer = keras.initializers.HeNormal(seed=next(seeds))
-        x = layers.Conv2D(
-            filters,
-            side,
-            strides,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=initializer,
-        )(x)
-        return layers.BatchNormalization()(x)
+    def convolve(x: Any, filters: int, side: int = 3, strides: int = 1) -> Any:
+        drawn = keras.initializers.HeNormal(seed=next(seeds))
+        how = {"padding": "same", "use_bias": False, "kernel_initializer": drawn}
+        return layers.BatchNormalization()(layers.Conv2D(filters, side, strides, **how)(x))
 
-    def residual(x, filters: int):
+    def residual(x: Any, filters: int) -> Any:
         y = layers.ReLU()(convolve(x, filters))
         return layers.ReLU()(layers.Add()([x, convolve(y, filters)]))
 

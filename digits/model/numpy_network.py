@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 BATCH = 16  # digits per call: their patches, 5 MB, stay in the processor's cache
 
 # What the functions below take for granted of each kind of layer.
-SETTINGS = {
+SETTINGS: dict[str, dict] = {
     "Conv2D": {
         "padding": "same",
         "data_format": "channels_last",

@@ -57,7 +57,7 @@ def _shuffled(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     half = DIGIT_SIDE // 2
     quarters = digit.reshape(2, half, 2, half).swapaxes(1, 2).reshape(4, half, half)
     places = np.roll(np.arange(4), rng.integers(1, 4))
-    turned = np.array([np.rot90(quarters[place], rng.integers(4)) for place in places])
+    turned = np.array([np.rot90(quarters[place], int(rng.integers(4))) for place in places])
     return turned.reshape(2, 2, half, half).swapaxes(1, 2).reshape(DIGIT_SIDE, DIGIT_SIDE)
 
 
@@ -69,8 +69,8 @@ def _crossing(rng: np.random.Generator) -> np.ndarray:
         middle, reach = rng.uniform(0.3, 0.7, 2) * SIDE, rng.uniform(0.2, 0.45) * SIDE
         angle = rng.uniform(0, np.pi)
         half = reach * np.array([np.cos(angle), np.sin(angle)])
-        ends = np.rint([middle - half, middle + half]).astype(int)
-        cv2.line(page, *map(tuple, ends.tolist()), 255, pen, cv2.LINE_AA)
+        start, end = np.rint([middle - half, middle + half]).astype(int).tolist()
+        cv2.line(page, start, end, 255, pen, cv2.LINE_AA)
     return page
 
 

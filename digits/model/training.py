@@ -109,11 +109,8 @@ def fit(
     Keras' own.
     """
     steps = -(-len(digits) // BATCH)
-    net.compile(
-        optimizer(learning_rate, steps * epochs, average),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    adam = optimizer(learning_rate, steps * epochs, average)
+    net.compile(adam, loss="categorical_crossentropy", metrics=["accuracy"])
     batches = _batches(digits, targets, np.random.default_rng(seed))
     history = net.fit(
         batches,

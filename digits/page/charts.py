@@ -102,8 +102,7 @@ def accuracy(history: list[dict]) -> alt.LayerChart:
     )
     signs = alt.Scale(domain=["published", "refused"], range=["circle", "cross"])
     points = base.mark_point(size=110, filled=True, opacity=1).encode(
-        y=alt.Y("accuracy:Q", scale=scale),
-        shape=alt.Shape("decision:N", scale=signs, legend=None),
+        y=alt.Y("accuracy:Q", scale=scale), shape=alt.Shape("decision:N", scale=signs, legend=None)
     )
     return intervals + points
 

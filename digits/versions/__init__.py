@@ -10,7 +10,6 @@ put another file in its place at any time: it is then known as placed by hand.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,47 +33,22 @@ from digits.versions.history import (
     announced,
     append,
     now,
-    read,
     short_name,
     withdraw,
 )
+from digits.versions.history import read as history
+from digits.versions.history import text as history_text
+from digits.versions.networks import (
+    VersionError,
+    file_of,
+    hash_of,
+    kept,
+    next_name,
+    thin,
+    unchanged,
+)
 
-__all__ = [
-    "PLACED",
-    "PUBLISHED",
-    "REFUSED",
-    "RESTORED",
-    "ROLLED_BACK",
-    "Record",
-    "Report",
-    "Serving",
-    "Version",
-    "VersionError",
-    "baseline",
-    "current",
-    "history",
-    "is_recorded",
-    "kept",
-    "now",
-    "publish",
-    "refuse",
-    "register",
-    "restore",
-    "roll_back",
-    "serving",
-    "settle",
-    "short_name",
-]
-
-KEPT = 20  # networks of 1 MB or so; the one that serves and the baseline are kept besides
-HASH_DIGITS = 8  # of the file's SHA-256: enough to tell a few thousand files apart
 DAMAGED = "damaged.h5"  # in versions/: the last `model.h5` that another replaced because of damage
-
-history = read
-
-
-class VersionError(RuntimeError):
-    """A version that is not there; the message says which are."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +73,9 @@ def serving(home: Home, load: Callable[[Path], Any]) -> Serving:
     served = [record.version for record in history(home) if record.decision != REFUSED]
     for name in dict.fromkeys([*reversed(served), *reversed(kept(home))]):
         try:
-            version = _unchanged(home, name)
+            version = unchanged(home, name)
             instead = f"{problem} {version.short} stands in for it."
-            return Serving(load(_file(home, name)), version, instead)
+            return Serving(load(file_of(home, name)), version, instead)
         except (ModelError, VersionError, FileNotFoundError):
             continue
     raise problem
@@ -109,7 +83,7 @@ def serving(home: Home, load: Callable[[Path], Any]) -> Serving:
 
 def current(home: Home) -> Version:
     """Return the version that `model.h5` is. Raises FileNotFoundError when there is none."""
-    sha256 = home.read_once("hash", [home.model], lambda: _sha256(home.model))
+    sha256 = home.read_once("hash", [home.model], lambda: hash_of(home.model))
     in_service = [record for record in history(home) if record.decision != REFUSED]
     for record in reversed(in_service):
         if record.sha256 == sha256:
@@ -128,9 +102,9 @@ def baseline(home: Home) -> Path | None:
     if all(record.version != name for record in records):
         return home.model  # placed by hand since the last run
     parents = {one.version: one.parent for one in records if one.decision == PUBLISHED}
-    while parents.get(name):
-        name = parents[name]
-    path = _file(home, name)
+    while parent := parents.get(name):
+        name = parent
+    path = file_of(home, name)
     return path if path.exists() else None
 
 
@@ -146,12 +120,12 @@ def publish(home: Home, candidate: Path, parent: Version, report: Report) -> Ver
             "new file, so that stays; run again."
         )
     register(home)
-    data = candidate.read_bytes()
-    sha256 = hashlib.sha256(data).hexdigest()
+    data, sha256 = candidate.read_bytes(), hash_of(candidate)
     version = Version(_next_name(home, sha256), sha256, now())
-    durable.write(_file(home, version.name), data)
+    durable.write(file_of(home, version.name), data)
     _serve(home, _record(PUBLISHED, version, parent=parent.name, run=report), data)
-    _thin(home)
+    first = baseline(home)
+    thin(home, {version.name, first.stem if first else ""})
     return version
 
 
@@ -172,7 +146,7 @@ def roll_back(home: Home, name: str) -> Version:
     found = [full for full in names if name in (full, short_name(full))]
     if not found:
         raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
-    version = _unchanged(home, found[-1])
+    version = unchanged(home, found[-1])
     _put_back(home, version, ROLLED_BACK, left=left)
     return version
 
@@ -183,7 +157,7 @@ def register(home: Home) -> Version:
     The first network shipped is one placed by hand.
     """
     version = current(home)
-    path = _file(home, version.name)
+    path = file_of(home, version.name)
     if not path.exists():
         home.versions.mkdir(exist_ok=True)
         durable.write(path, home.model.read_bytes())
@@ -202,7 +176,7 @@ def settle(home: Home) -> None:
     record = announced(home)
     if record is None:
         return
-    took_effect = home.model.exists() and _sha256(home.model) == record.sha256
+    took_effect = home.model.exists() and hash_of(home.model) == record.sha256
     if took_effect and record not in history(home)[-1:]:
         append(home, record)
     withdraw(home)
@@ -223,44 +197,9 @@ def restore(home: Home, version: Version) -> None:
     _put_back(home, version, RESTORED)
 
 
-def kept(home: Home) -> list[str]:
-    """Return the names of the versions whose networks are kept, oldest first."""
-    hashed = "[0-9a-f]" * HASH_DIGITS
-    return sorted((path.stem for path in home.versions.glob(f"v[0-9]*-{hashed}.h5")), key=_number)
-
-
-def _next_name(home: Home, sha256: str) -> str:
-    """Return the name of the next version with this content."""
-    in_service = [record.version for record in history(home) if record.decision != REFUSED]
-    return f"v{max(map(_number, in_service), default=0) + 1}-{sha256[:HASH_DIGITS]}"
-
-
-def _number(name: str) -> int:
-    """Return 3 of `v3-1a2b3c4d`."""
-    return int(short_name(name).removeprefix("v"))
-
-
-def _file(home: Home, name: str) -> Path:
-    """Return where a version's network is kept."""
-    return home.versions / f"{name}.h5"
-
-
-def _sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _unchanged(home: Home, name: str) -> Version:
-    """Return a kept version, now; raise VersionError when its file is not what it was."""
-    sha256 = _sha256(_file(home, name))
-    if not name.endswith(sha256[:HASH_DIGITS]):
-        raise VersionError(f"The file of {name} was changed since: it does not serve again.")
-    return Version(name, sha256, now())
-
-
 def _put_back(home: Home, version: Version, decision: str, **more: Any) -> None:
     """Make a kept version `model.h5` again, to the byte."""
-    data = _file(home, version.name).read_bytes()
+    data = file_of(home, version.name).read_bytes()
     _serve(home, _record(decision, version, **more), data)
 
 
@@ -277,11 +216,7 @@ def _record(decision: str, version: Version, **more: Any) -> Record:
     return Record(decision, version.name, version.sha256, version.since, **more)
 
 
-def _thin(home: Home) -> None:
-    """Remove networks beyond the last KEPT, but never the baseline nor the one in service."""
-    spared = {current(home).name}
-    if first := baseline(home):
-        spared.add(first.stem)
-    for name in kept(home)[:-KEPT]:
-        if name not in spared:
-            _file(home, name).unlink()
+def _next_name(home: Home, sha256: str) -> str:
+    """Return the name of the next version with this content."""
+    served = [record.version for record in history(home) if record.decision != REFUSED]
+    return next_name(served, sha256)

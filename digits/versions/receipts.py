@@ -103,7 +103,7 @@ def write(
             *_guesses(held_out, i),
             digits[i].reshape(-1).tolist(),
         )
-        for i in np.flatnonzero(held_out.fixed | held_out.broken)
+        for i in np.flatnonzero(held_out.fixed | held_out.broken).tolist()
     ]
     home.receipts.mkdir(parents=True, exist_ok=True)
     name = f"run-{number:05d}.json"

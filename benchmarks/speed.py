@@ -248,14 +248,14 @@ def fill(home, n):
     """Return a home with n corrections in the three columns of the original project."""
     make_home(home.folder / "root")
     home = home.folder / "root"
-    (home.images).mkdir()
+    home.images.mkdir()
     names = [f"{IMAGES}/incorrect_image_{i}.png" for i in range(n)]
     picture = io.BytesIO()
     styled_pictures(1)[0][0].save(picture, "PNG")
     for name in names:
         (home.folder / name).write_bytes(picture.getvalue())
     rows = [",".join(corrections.REQUIRED), *(f"1,7,{name}" for name in names)]
-    (home.table).write_text("\n".join(rows) + "\n")
+    home.table.write_text("\n".join(rows) + "\n")
     return home
 
 

@@ -54,10 +54,10 @@ def prepare(home: Home) -> Path:
     """Return a small home in that folder, with corrections to learn."""
     make_home(home)
     rows = (PROJECT / TRAIN).read_text().splitlines(keepends=True)
-    (home.train).unlink()  # a link to the project's
-    (home.train).write_text("".join(rows[:1] + rows[1::ROWS]))
+    home.train.unlink()  # a link to the project's
+    home.train.write_text("".join(rows[:1] + rows[1::ROWS]))
     add_misread(home, model.load_light(home.model), CORRECTIONS)
-    (home.sandbox).touch()  # so few rows are none to judge by: each run is to publish
+    home.sandbox.touch()  # so few rows are none to judge by: each run is to publish
     return home
 
 
@@ -127,8 +127,8 @@ def complete(home: Home) -> tuple[float, float]:
     late = time.monotonic()
     run.join()
     ended = time.monotonic()
-    assert run.exitcode == 0, (home.log).read_text()
-    litter = [*home.folder.rglob(f"*{durable.PARTIAL}"), *(home.versions).glob(".run-*")]
+    assert run.exitcode == 0, home.log.read_text()
+    litter = [*home.folder.rglob(f"*{durable.PARTIAL}"), *home.versions.glob(".run-*")]
     assert not litter, litter
     go_back(home)
     return ended - began, ended - late
@@ -170,7 +170,7 @@ def go_back(home: Home) -> None:
 
 def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
     """Assert that the home is whole; loaded: hashes of the networks that were loaded before."""
-    lines = (home.history).read_text().splitlines()
+    lines = home.history.read_text().splitlines()
     known = {json.loads(line)["sha256"] for line in lines}
     sha256 = hashlib.sha256(home.model.read_bytes()).hexdigest()
     assert sha256 in known
@@ -183,7 +183,7 @@ def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
 
 def contents(home: Home) -> dict[str, bytes]:
     """Return every file of the store with its bytes."""
-    paths = [home.table, *(home.images).iterdir()]
+    paths = [home.table, *home.images.iterdir()]
     return {path.name: path.read_bytes() for path in paths if path.suffix != durable.PARTIAL}
 
 

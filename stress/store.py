@@ -132,9 +132,9 @@ def export(home, stop):
 def check(home, expected, when, seconds):
     """Print the counts of the store; end the command unless all is there, once."""
     stored, warnings = feedback.load(home)
-    lines = (home.table).read_text().splitlines()
+    lines = home.table.read_text().splitlines()
     headers = sum(line.startswith(corrections.COLUMNS[0]) for line in lines)
-    images = {path.name for path in (home.images).iterdir()}
+    images = {path.name for path in home.images.iterdir()}
     print(
         f"{when}: {len(lines) - headers} rows, {len(images)} images, {headers} header, "
         f"{len(warnings)} warnings, {expected} expected, {seconds:.1f} s"

@@ -13,7 +13,7 @@ from PIL import Image
 from digits import feedback, images
 from digits.feedback import archive as zips
 from digits.feedback import capacity, corrections
-from digits.home import IMAGES
+from digits.home import IMAGES, Home
 from digits.rows import read_rows
 from tests.homes import styled_pictures
 
@@ -29,7 +29,7 @@ def digits():
 @pytest.fixture
 def server(home, digits):
     """A home that keeps the six as corrections, all in one place."""
-    home = home.folder / "server"
+    home = Home.at(home.folder / "server")
     home.folder.mkdir()
     for picture, label in digits:
         feedback.add(home, picture, (label + 1) % 10, label, confidence=0.5, version="v1-0a1b2c3d")
@@ -39,8 +39,9 @@ def server(home, digits):
 @pytest.fixture
 def other(home):
     """The empty home of another server."""
-    (home.folder / "other").mkdir()
-    return home.folder / "other"
+    other = Home.at(home.folder / "other")
+    other.folder.mkdir()
+    return other
 
 
 def zipped(**members):
@@ -82,7 +83,7 @@ def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(serv
 def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, home):
     removed = feedback.remove(server, feedback.load(server)[0][0])
     with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
-        archive.extractall(home)
+        archive.extractall(home.folder)
     kept = feedback.load(server)[0]
     with open(home.table, newline="") as stream:
         assert [row["Image_Path"] for row in csv.DictReader(stream)] == [one.image for one in kept]
@@ -118,10 +119,10 @@ def test_export_too_large_for_a_download_says_what_to_copy(server, monkeypatch):
 
 def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(server, other):
     shown = feedback.load(server)[0][0]
-    (other.images).mkdir()
+    other.images.mkdir()
     old = other.images / "incorrect_image_0.png"
     old.write_bytes((server.folder / shown.image).read_bytes())
-    (other.table).write_text(f"{HEADER}1,7,{old}\n")
+    other.table.write_text(f"{HEADER}1,7,{old}\n")
     said = str(zips.import_zip(other, io.BytesIO(zips.export(server))))
     assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
     assert len(feedback.load(other)[0]) == 6
@@ -142,7 +143,7 @@ def test_import_zip_names_of_the_zip_are_never_kept(name, other):
     zips.import_zip(other, one_row(name, png()))
     (kept,) = feedback.load(other)[0]
     assert zips.OWN_NAME.fullmatch(kept.image.removeprefix(f"{IMAGES}/"))
-    assert {path.name for path in other.parent.iterdir()} == {"other"}
+    assert {path.name for path in other.folder.parent.iterdir()} == {"other"}
 
 
 def test_import_zip_text_of_the_zip_is_never_kept(other):
@@ -151,7 +152,7 @@ def test_import_zip_text_of_the_zip_is_never_kept(other):
     zips.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
     (kept,) = feedback.load(other)[0]
     assert (kept.version, kept.added, kept.confidence, kept.votes) == ("", "", 0.5, 2)
-    assert "=" not in (other.table).read_text()
+    assert "=" not in other.table.read_text()
 
 
 @pytest.mark.parametrize(

@@ -172,10 +172,10 @@ def refusal(act, home: Home) -> str:
 def test_publish_full_disk_leaves_the_old_network_and_no_litter(pages, disk):
     make_store(disk)
     fill(disk, pages * 4096)
-    before = (disk.model).read_bytes()
+    before = disk.model.read_bytes()
     said = refusal(publish, disk)
     assert not said or "No space left" in said
-    assert (disk.model).read_bytes() == (before if said else NEW)
+    assert disk.model.read_bytes() == (before if said else NEW)
     assert_whole(disk)
     assert not list(disk.folder.rglob(f"*{durable.PARTIAL}"))
     (disk.folder / "filler").unlink()
@@ -209,7 +209,7 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
     for name in (MODEL, "train.csv"):
         (disk.folder / name).write_bytes((PROJECT / name).read_bytes()[: 4 * 2**20])
     add_misread(disk, shipped, 1)
-    before = (disk.model).read_bytes()
+    before = disk.model.read_bytes()
     fill(disk, 0)
     assert finetuning.main(["--root", str(disk)]) == finetuning.FAILED
     assert "No space left on device" in capfd.readouterr().err
@@ -220,7 +220,7 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
     assert "Traceback" not in said.err
     with pytest.raises(feedback.StoreError, match="Read-only"):
         add(disk)
-    assert (disk.model).read_bytes() == before
+    assert disk.model.read_bytes() == before
     assert len(feedback.load(disk)[0]) == 1
     assert not list(disk.folder.rglob(f"*{durable.PARTIAL}"))
 

@@ -116,7 +116,7 @@ def test_cron_entry_of_a_user_is_run_by_a_real_daemon(as_user, home, user):
         time.sleep(0.1)
     last = schedule.last_run(home)
     assert (last["code"], last["message"]) == (0, "Nothing to learn: no corrections are stored.")
-    assert "asked by cron" in (home.log).read_text()
-    assert (home.log).stat().st_uid == user.pw_uid
+    assert "asked by cron" in home.log.read_text()
+    assert home.log.stat().st_uid == user.pw_uid
     assert as_user(*command, "--remove-cron").stdout == "Removed.\n"
     assert "no entry" in as_user(*command, "--show-cron").stdout

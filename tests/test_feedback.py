@@ -7,7 +7,6 @@ import os
 import tempfile
 import zipfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from PIL import Image
 from digits import feedback
 from digits.feedback import capacity, corrections
 from digits.feedback.archive import export
-from digits.home import IMAGES, TABLE
+from digits.home import IMAGES, TABLE, Home
 
 OLD_HEADER = "Predicted_Label,Actual_Label,Image_Path\n"
 
@@ -29,10 +28,10 @@ def picture(seed=0):
 
 def old_store(home, table, count=2):
     """Lay down images 0 to count-1 as the original project named them, and the table's bytes."""
-    (home.images).mkdir()
+    home.images.mkdir()
     for number in range(count):
         picture(1000 + number).save(home.images / f"incorrect_image_{number}.png")
-    (home.table).write_bytes(table if isinstance(table, bytes) else table.encode())
+    home.table.write_bytes(table if isinstance(table, bytes) else table.encode())
 
 
 def old_line(number, predicted=1, actual=7):
@@ -48,7 +47,7 @@ def table(home):
 
 def images(home):
     """The names in the folder of images."""
-    return {path.name for path in (home.images).iterdir()}
+    return {path.name for path in home.images.iterdir()}
 
 
 def labels(home):
@@ -130,7 +129,7 @@ def test_add_another_answer_replaces_the_earlier_in_its_place(home):
 
 def test_add_after_a_kill_before_the_row_completes_it(home):
     feedback.add(home, picture(), 1, 7)
-    (home.table).unlink()
+    home.table.unlink()
     feedback.add(home, picture(), 1, 7)
     assert labels(home) == [(1, 7)]
 
@@ -178,10 +177,10 @@ def test_relabel_correction_changes_its_label_alone(three):
 
 @pytest.mark.parametrize("label", [10, -1, None, "4"])
 def test_relabel_no_digit_is_refused_and_nothing_written(label, three):
-    before = (three.table).read_bytes()
+    before = three.table.read_bytes()
     with pytest.raises(ValueError, match="a digit from 0 to 9"):
         feedback.relabel(three, feedback.load(three)[0][1], label)
-    assert (three.table).read_bytes() == before
+    assert three.table.read_bytes() == before
 
 
 def test_remove_then_restore_gives_the_store_as_it_was(three):
@@ -197,9 +196,9 @@ def test_remove_then_restore_gives_the_store_as_it_was(three):
 def test_change_any_row_keeps_foreign_columns_and_other_rows_to_the_letter(three):
     with open(three.table, "ab") as stream:
         stream.write(b'spoilt,"by hand\n1,7,gone.png,\xe9t\xe9\n')
-    before = (three.table).read_bytes().splitlines()
+    before = three.table.read_bytes().splitlines()
     feedback.remove(three, feedback.load(three)[0][1])
-    after = (three.table).read_bytes().splitlines()
+    after = three.table.read_bytes().splitlines()
     assert after[0].startswith(before[0])
     assert after[2].startswith(before[2])
     assert after[1:2] + after[3:] == before[1:2] + before[3:]
@@ -216,10 +215,10 @@ def table_notes(home):
 def test_change_what_someone_changed_meanwhile_is_refused(name, three):
     seen = feedback.load(three)[0][1]
     feedback.relabel(three, seen, 4)
-    before = (three.table).read_bytes()
+    before = three.table.read_bytes()
     with pytest.raises(feedback.StoreError, match="no longer stored as a 7"):
         getattr(feedback, name)(three, seen, *([5] if name == "relabel" else []))
-    assert (three.table).read_bytes() == before
+    assert three.table.read_bytes() == before
 
 
 def test_add_a_removed_picture_again_puts_it_back_with_the_new_answer(home):
@@ -305,7 +304,7 @@ def test_add_to_a_table_with_foreign_columns_keeps_them(home):
 
 
 def test_add_to_an_empty_table_writes_the_header(home):
-    (home.table).touch()
+    home.table.touch()
     feedback.add(home, picture(), 2, 5)
     assert labels(home) == [(2, 5)]
 
@@ -379,10 +378,10 @@ def test_add_a_picture_that_an_absolute_path_names_stores_no_second_row(home):
 @pytest.mark.parametrize("spoilt", ['1,"7,', '1,7,"', '1,7,""', '"1,7,'])
 def test_load_stray_quotation_mark_costs_its_own_row_at_most(spoilt, home):
     added = [feedback.add(home, picture(seed), 1, 7) for seed in range(6)]
-    lines = (home.table).read_text().splitlines()
+    lines = home.table.read_text().splitlines()
     for number in (2, 5):
         lines[number] = lines[number].replace("1,7,", spoilt, 1)
-    (home.table).write_text("\n".join(lines))
+    home.table.write_text("\n".join(lines))
     assert feedback.load(home) == (added, [])  # their images are found: not even these are lost
 
 
@@ -399,7 +398,7 @@ def test_load_two_rows_for_a_picture_gives_the_last(home):
 @pytest.mark.parametrize("lacking", corrections.REQUIRED)
 def test_load_table_without_a_required_column_names_it(lacking, home):
     header = ",".join(name for name in corrections.COLUMNS if name != lacking)
-    (home.table).write_text(f"{header}\n1,7\n")
+    home.table.write_text(f"{header}\n1,7\n")
     with pytest.raises(feedback.StoreError, match=lacking):
         feedback.load(home)
 
@@ -415,18 +414,13 @@ def test_add_to_what_is_no_such_table_leaves_it_as_it_is(home):
 # A disk that refuses
 
 
-# A file or folder in the way stops even home, whom no permission stops.
+# A file or folder in the way stops even root, whom no permission stops.
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [
-        (IMAGES, "file"),
-        (TABLE, "folder"),
-        (f"{TABLE}.lock", "folder"),
-        (".", "file"),
-    ],
+    [(IMAGES, "file"), (TABLE, "folder"), (f"{TABLE}.lock", "folder"), (".", "file")],
 )
 def test_add_name_that_is_taken_raises_store_error(name, kind, home):
-    home = home.folder / "root"
+    home = Home.at(home.folder / "home")
     if name != ".":
         home.folder.mkdir()
     (home.folder / name).mkdir() if kind == "folder" else (home.folder / name).touch()
@@ -438,9 +432,9 @@ def test_add_name_that_is_taken_raises_store_error(name, kind, home):
 def read_only():
     """A home with one correction, which this process may read but not write."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
+        home = Home.at(folder)
         feedback.add(home, picture(), 1, 7)
-        for path in (home, home.images):
+        for path in (home.folder, home.images):
             path.chmod(0o555)
         for path in (home.table, home.folder / f"{TABLE}.lock"):
             path.chmod(0o444)
@@ -449,7 +443,7 @@ def read_only():
             os.seteuid(65534)
         yield home
         os.seteuid(user)
-        for path in (home, home.images):
+        for path in (home.folder, home.images):
             path.chmod(0o755)
 
 
@@ -459,8 +453,8 @@ def test_load_read_only_store_is_read(read_only):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_add_to_a_read_only_store_says_what_to_mend(seed, read_only):
-    with pytest.raises(feedback.StoreError, match=r"cannot be written .*mend its permissions"):
+def test_add_to_a_read_only_store_says_what_to_fix(seed, read_only):
+    with pytest.raises(feedback.StoreError, match=r"cannot be written .*fix its permissions"):
         feedback.add(read_only, picture(seed), 1, 8)
     assert labels(read_only) == [(1, 7)]
 
@@ -490,7 +484,7 @@ def test_add_eight_at_once_loses_nothing(kind, home):
     assert images(home) == {c.image.split("/")[1] for c in corrections}
     for worker in range(workers):
         assert sum(c.predicted == worker and c.actual == 9 for c in corrections) == count
-    assert (home.table).read_text().count("Predicted_Label") == 1
+    assert home.table.read_text().count("Predicted_Label") == 1
 
 
 def test_add_while_others_change_and_export_loses_nothing(home):

@@ -244,7 +244,7 @@ def test_main_held_out_row_as_correction_is_not_trained_on(tmp_path, capsys, row
 def test_main_second_run_is_told_who_runs(tmp_path, capsys):
     home = make_home(tmp_path)
     feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
-    (home.versions).mkdir()
+    home.versions.mkdir()
     with FileLock(home.versions / "finetuning.lock"):
         assert finetuning.main(["--root", str(home)]) == finetuning.LOCKED
     assert "Another fine-tuning runs" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.roots import styled_pictures
+from tests.homes import styled_pictures
 
 from digits import images, metrics, model
 from digits.learning import mislabelled

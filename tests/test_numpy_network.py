@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.roots import make_root
+from tests.homes import make_root
 
 from digits import model
 from digits.model import numpy_network
@@ -144,7 +144,7 @@ def test_load_weights_of_another_shape_are_refused(edited):
 READS_A_PICTURE = """
 import io, sys
 from streamlit.testing.v1 import AppTest
-from tests.roots import styled_pictures
+from tests.homes import styled_pictures
 
 stream = io.BytesIO()
 styled_pictures(1)[0][0].save(stream, "PNG")

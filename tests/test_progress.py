@@ -1,8 +1,6 @@
-"""The status file of a run: `Status`, `read`, `is_running`."""
+"""The status file of a run: `Reporter`, `read`, `whose`, `text`."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -16,89 +14,77 @@ def run(home):
     return progress.Reporter(home, "button")
 
 
-@pytest.fixture(scope="module")
-def dead_pid():
-    """Number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 def test_read_before_the_first_run_gives_nothing(home):
-    assert progress.read(home) == {}
+    assert progress.read(home) == progress.Status()
     assert not home.is_running()
 
 
 def test_progress_first_call_says_who_runs_and_how_far(run, home):
     run.progress("learning", 0.25)
-    entry = progress.read(home)
-    assert entry.items() >= {
-        ("state", "running"),
-        ("trigger", "button"),
-        ("pid", os.getpid()),
-        ("phase", "learning"),
-        ("share", 0.25),
-    }
-    assert entry["seconds_left"] >= 0
+    status = progress.read(home)
+    assert (status.state, status.trigger, status.pid) == ("running", "button", os.getpid())
+    assert (status.phase, status.share) == ("learning", 0.25)
+    assert status.seconds_left >= 0
 
 
 def test_progress_new_phase_is_written_at_once(run, home):
     run.progress("reading", 0.0)
     run.progress("learning", 0.1)
-    assert progress.read(home)["phase"] == "learning"
+    assert progress.read(home).phase == "learning"
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 1])
 def test_progress_any_share_is_accepted(share, run, home):
     run.progress("learning", share)
-    assert progress.read(home)["share"] == share
+    assert progress.read(home).share == share
 
 
 def test_finish_keeps_how_the_run_ended(run, home):
     run.progress("learning", 0.5)
     run.finish("published", "It learned.", 0)
-    entry = progress.read(home)
-    assert (entry["state"], entry["message"], entry["code"]) == ("published", "It learned.", 0)
-    assert entry["share"] == 1
+    status = progress.read(home)
+    assert (status.state, status.message, status.code) == ("published", "It learned.", 0)
+    assert status.share == 1
     assert not home.is_running()
 
 
-def test_is_running_live_process_is_true(run, home):
-    run.progress("learning", 0.5)
-    assert home.is_running()
-
-
-def test_is_running_killed_process_is_false(dead_pid, home):
-    progress.Reporter(home, "cron").progress("learning", 0.5)
-    assert progress.read(home)["state"] == "running"
-    assert not home.is_running()
-
-
-def test_whose_run_says_who_asked_and_since_when_until_it_ended(run, dead_pid, home):
+def test_whose_run_says_who_asked_and_since_when_while_its_lock_is_held(run, home):
     assert progress.whose(home) == ""
-    run.progress("learning", 0.5)
-    since = progress.read(home)["since"]
-    assert progress.whose(home) == f", asked by button, since {since}"
-    run.finish("published", "It learned.", 0)
-    assert progress.whose(home) == ""
-    progress.Reporter(home, "cron").progress("learning", 0.5)
+    with home.run_lock():
+        assert progress.whose(home) == ""
+        run.progress("learning", 0.5)
+        since = progress.read(home).since
+        assert progress.whose(home) == f", asked by button, since {since}"
+        run.finish("published", "It learned.", 0)
+        assert progress.whose(home) == ""
+        progress.Reporter(home, "cron").progress("learning", 0.5)
+    assert progress.read(home).state == "running"
     assert progress.whose(home) == ""
 
 
 def test_read_damaged_file_gives_nothing(run, home):
     run.progress("learning", 0.5)
     durable.write(home.status, b'{"state": "run')
-    assert progress.read(home) == {}
+    assert progress.read(home) == progress.Status()
     assert not home.is_running()
 
 
-def test_text_says_what_runs_or_how_it_ended(run, dead_pid, home):
-    run.progress("learning", 0.5)
-    assert "asked by button: learning, 50% done, about 0 s left" in progress.text(home)
-    run.finish("refused", "It lost digits.", 3)
-    assert progress.text(home).endswith("refused: It lost digits.")
-    progress.Reporter(home, "cron").progress("learning", 0.5)
+def test_text_says_what_runs_or_how_it_ended(run, home):
+    with home.run_lock():
+        run.progress("learning", 0.5)
+        assert "asked by button: learning, 50% done, about 0 s left" in progress.text(home)
+        run.finish("refused", "It lost digits.", 3)
+        assert progress.text(home).endswith("refused: It lost digits.")
+        progress.Reporter(home, "cron").progress("learning", 0.5)
+        assert progress.text(home).startswith("Running since ")
     assert "was cut short" in progress.text(home)
+
+
+def test_in_words_phase_and_the_time_left_where_it_is_known(run, home):
+    run.progress("learning", 0.01)
+    assert progress.read(home).in_words == "learning"
+    run.progress("publishing", 0.9)
+    assert progress.read(home).in_words == "publishing, about 0 s left"
 
 
 def test_text_before_the_first_run_says_so(home):

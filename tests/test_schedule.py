@@ -240,7 +240,7 @@ def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
         code,
         True,
     )
-    assert words in (home.log).read_text()
+    assert words in home.log.read_text()
 
 
 def test_main_second_run_at_once_names_who_runs_since_when(well, nice, capfd):
@@ -268,7 +268,7 @@ def test_main_unexpected_failure_leaves_its_traceback_in_the_log_alone(
     monkeypatch.setattr(finetuning, "start", ending(ZeroDivisionError()))
     assert finetuning.main(["--root", str(home)]) == finetuning.FAILED
     assert "Traceback" not in capfd.readouterr().err
-    assert "Traceback" in (home.log).read_text()
+    assert "Traceback" in home.log.read_text()
     assert nice == []  # a person waits
 
 
@@ -322,7 +322,7 @@ def well(tmp_path, table, monkeypatch):
     """A home where all is well, as far as the doctor looks."""
     home = make_home(tmp_path / ODD)
     feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
-    (home.versions).mkdir()
+    home.versions.mkdir()
     schedule.install(home, "0 2 * * *")
     monkeypatch.setattr(doctor, "DAEMONS", {doctor.read_name(Path("/proc/self/comm"))})
     return home
@@ -333,7 +333,7 @@ def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
     *lines, last = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == ["ok"] * 10
     assert last == "All is well."
-    (well.train).unlink()
+    well.train.unlink()
     assert finetuning.main(["--root", str(well), "--check"]) == finetuning.FAILED
     said = capsys.readouterr()
     mend = [line for line in said.out.splitlines() if line.startswith("MEND")]
@@ -343,11 +343,11 @@ def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
 
 
 def spoil_table(home):
-    (home.table).write_text("some,other,table\n")
+    home.table.write_text("some,other,table\n")
 
 
 def spoil_row(home):
-    next((home.images).glob("*.png")).unlink()
+    next(home.images.glob("*.png")).unlink()
 
 
 def spoil_model(home):

@@ -44,7 +44,7 @@ def test_judge_again_the_last_verdict_counts_once(given, tally, home):
 
 def test_judge_line_says_when_what_and_by_whom(home):
     verdicts.judge(home, show(home), WRONG)
-    header, first, second = (home.verdicts).read_text().splitlines()
+    header, first, second = home.verdicts.read_text().splitlines()
     assert header.split(",") == verdicts.COLUMNS
     assert first.split(",")[2:] == ["3", "0.9000", "v1-0a1b2c3d", SHOWN]
     assert second.split(",")[2:] == ["3", "0.9000", "v1-0a1b2c3d", WRONG]
@@ -84,4 +84,4 @@ def test_shown_eight_threads_lose_no_line(home):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: show(home), range(80)))
     assert verdicts.live_accuracy(home).shown == 80
-    assert len((home.verdicts).read_text().splitlines()) == 81
+    assert len(home.verdicts.read_text().splitlines()) == 81

@@ -227,7 +227,7 @@ def test_serviceable_damaged_versions_are_passed_over(home):
 def test_serviceable_history_lost_takes_the_newest_kept(home):
     serve(home, b"second")
     damage(home)
-    (home.history).unlink()
+    home.history.unlink()
     assert versions.serving(home, load_bytes)[0] == b"second"
 
 

@@ -43,7 +43,7 @@ from filelock import FileLock, Timeout
 from digits import durable, feedback, images, metrics, model, versions
 from digits.jobs import doctor, progress, schedule
 from digits.learning import finetune, gate, mislabelled
-from digits.page.lesson import SANDBOX, SWITCHES
+from digits.page.sandbox import SANDBOX, SWITCHES
 from digits.rows import TRAIN, DataError, is_held_out, read_rows
 from digits.versions import receipts
 from digits.versions.smoke_test import answers_afresh

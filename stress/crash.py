@@ -34,7 +34,7 @@ import pandas  # noqa: F401  for all runs at once, as all modules here
 import finetuning
 from digits import durable, feedback, model, versions
 from digits.jobs import progress
-from digits.page.lesson import SANDBOX
+from digits.page.sandbox import SANDBOX
 from digits.rows import TRAIN
 from tests.roots import PROJECT, add_misread, make_root
 

@@ -13,13 +13,13 @@ import pytest
 import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from tests.roots import PROJECT, add_misread, make_root, misread
 
 from digits import feedback, images, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.jobs import launch, progress, schedule
-from digits.page import lesson
+from digits.page import sandbox
+from tests.roots import PROJECT, add_misread, make_root, misread
 from tests.styles import on_paper
 
 QUESTION = "Was it right?"
@@ -357,7 +357,7 @@ def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, root, monk
         def is_alive(self):
             return True
 
-    monkeypatch.setattr(lesson, "Experiment", Running)
+    monkeypatch.setattr(sandbox, "Experiment", Running)
     page.run()
     open_part(page, "Lesson")
     for guard in page.toggle[1:]:

@@ -1,0 +1,106 @@
+"""The stored corrections: to look through, to fix, and to carry elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import streamlit as st
+
+from digits import feedback
+from digits.feedback.archive import export
+from digits.feedback.corrections import Correction
+from digits.page import states
+from digits.page.shared import (
+    THUMB_SIDE,
+    button,
+    home,
+    may_change,
+    network,
+    password,
+    show_problem,
+    show_sharp,
+    thumbnail,
+    visit,
+)
+
+GALLERY = 24  # stored corrections at a time
+SIGNS = ("schedule", "check_circle", "pan_tool", "cancel", "delete")
+ICONS = dict(zip(states.STATES, SIGNS, strict=True))
+
+
+def show() -> None:
+    """Show what is stored, to look through, to mend, and to carry elsewhere."""
+    stored, _ = feedback.load(home())
+    everything = stored[::-1] + feedback.removed(home())[::-1]
+    cards = list(zip(everything, states.of_each(home(), everything, network()[1]), strict=True))
+    counts = Counter(state for _, state in cards)
+    state = st.pills(
+        "State",
+        states.STATES,
+        wrap=True,
+        format_func=lambda name: f":material/{ICONS[name]}: {name} ({counts[name]})",
+    )
+    digit = st.pills("True digit", range(10), wrap=True)
+    chosen = [
+        card for card in cards if state in (None, card[1]) and digit in (None, card[0].actual)
+    ]
+    if not chosen:
+        st.info("None is like that." if cards else "Nothing is stored yet.")
+    show_problem("corrections")
+    doubts = states.doubts(home())
+    pages = -(-len(chosen) // GALLERY)
+    page = st.pagination(pages) if pages > 1 else 1
+    with st.container(horizontal=True):
+        for one, its_state in chosen[(page - 1) * GALLERY : page * GALLERY]:
+            with st.container(width=THUMB_SIDE + 34, border=True):
+                show_correction(one, its_state, doubts.get(one.key, ""))
+    show_exchange(stored)
+
+
+def show_correction(one: Correction, state: str, doubt: str) -> None:
+    """Show one correction, why it was held back if it was, and what may be done about it."""
+    path, place = home() / one.image, f"{one.image}-{one.actual}"
+    alt = f"A {one.actual}, read as {one.predicted}"
+    show_sharp(thumbnail(path), THUMB_SIDE, alt)
+    st.markdown(f"**{one.actual}**, read as {one.predicted}")
+    times = f", given {one.answers} times" if one.answers > 1 else ""
+    st.caption(f":material/{ICONS[state]}: {state}{times}")
+    if state == states.HELD_BACK:
+        st.caption(doubt)
+    if one.removed and may_change():
+        button("Restore", place, change, feedback.restore, one)
+    elif may_change():
+        with st.popover("Change", key=f"change-{place}"):
+            actual = st.pills("It is", range(10), wrap=True, key=f"relabel-{place}")
+            button("Save this label", place, change, feedback.relabel, one, actual)
+            button("Its label is right", place, change, feedback.confirm, one)
+            button("Remove", place, change, feedback.remove, one)
+
+
+def change(action: Callable, *arguments) -> None:
+    """Do something to a stored correction, or note why not."""
+    try:
+        action(home(), *arguments)
+    except feedback.StoreError as error:
+        visit().problems["corrections"] = str(error)
+
+
+def show_exchange(stored: list[Correction]) -> None:
+    """Offer all corrections as a zip, and take such a zip."""
+    with st.expander("Export and import"):
+        st.download_button(
+            "Export all as a zip",
+            lambda: export(home()),
+            "corrections.zip",
+            "application/zip",
+            disabled=not stored,
+            help="The pictures, their table, and their digits as rows in train.csv's layout",
+            on_click="ignore",
+        )
+        if not may_change():
+            return
+        archive = st.file_uploader("A zip exported here or elsewhere", type="zip")
+        if st.button("Import it", disabled=archive is None):
+            with st.spinner("Importing"):
+                st.success(visit().bring(archive, trusted=bool(password())))

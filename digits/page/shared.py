@@ -1,0 +1,104 @@
+"""What the parts of the page share: the home, the network in service, the visit, small pictures."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from digits import model, versions
+from digits.page import charts
+from digits.page.visit import Visit
+
+PROJECT = Path(__file__).resolve().parents[2]
+STRIP, STRIP_SIDE = 12, 56  # pictures in a row of small ones, and their px
+THUMB_SIDE = 110  # px of a stored correction
+REFRESH = 1.0  # s between looks at a running fine-tuning
+
+
+def home() -> Path:
+    """Return where all is kept: DIGITS_HOME, or else the project's folder."""
+    return Path(os.environ.get("DIGITS_HOME", PROJECT))
+
+
+def password() -> str:
+    """Return the password that protects judging and teaching; without one, everybody may."""
+    return os.environ.get("DIGITS_PASSWORD", "")
+
+
+def visit() -> Visit:
+    """Return what is remembered of this visit."""
+    return st.session_state.setdefault("visit", Visit(home()))
+
+
+def network() -> tuple:
+    """Return the network that answers, its version, and "" or why it stands in for model.h5."""
+    path = home() / versions.MODEL
+    stat = path.stat() if path.exists() else None
+    return load_network(home(), stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def load_network(root: Path, identity: tuple | None) -> tuple:
+    """Return what `network` does; identity tells one model.h5 from the next."""
+    return versions.serviceable(root, model.load_light)
+
+
+def button(label: str, place: str, action: Callable, *arguments, **look) -> None:
+    """Offer an action; it runs before the page is drawn anew, and needs all its arguments."""
+    look = {"disabled": None in arguments} | look
+    st.button(label, key=f"{label}-{place}", on_click=action, args=arguments, **look)
+
+
+def show_problem(place: str) -> None:
+    """Show what went wrong there since the page was drawn last."""
+    if problem := visit().problems.pop(place, None):
+        st.error(problem, icon=":material/error:")
+
+
+def may_change() -> bool:
+    """Return whether this visitor may judge, correct, fine-tune and roll back."""
+    return not password() or st.session_state.get("unlocked", False)
+
+
+def ask_password() -> None:
+    """Let in whoever knows the password."""
+    given = st.text_input("Password, to judge and to teach", type="password")
+    if not given:
+        return
+    time.sleep(1)  # s: guessing takes longer than anybody has
+    if hmac.compare_digest(given.encode(), password().encode()):
+        st.session_state.unlocked = True
+        st.rerun()
+    st.error("That is not the password.", icon=":material/error:")
+
+
+def show_sharp(picture: bytes, side: int, alt: str, caption: str | None = None) -> None:
+    """Show a picture with `side` px of the page, and all its own px, for screens that have more.
+
+    Given its width, st.image would shrink it to that many px, and do so in every run.
+    """
+    with st.container(width=side):
+        st.image(picture, caption, width="stretch", alt=alt)
+
+
+def show_strip(items: list, picture_of: Callable, caption_of: Callable) -> None:
+    """Show the first of some items side by side, small: as the two functions return them."""
+    with st.container(horizontal=True, gap="small"):
+        for item in items[:STRIP]:  # a store may hold thousands: only these are drawn
+            caption = caption_of(item)
+            show_sharp(picture_of(item), STRIP_SIDE, caption, caption)
+    if len(items) > STRIP:
+        st.caption(f"and {len(items) - STRIP} more")
+
+
+@st.cache_data(max_entries=500)
+def thumbnail(path: Path) -> bytes:
+    """Return a stored picture as a small square, a JPEG file."""
+    with Image.open(path) as picture:
+        return charts.squared(picture, 2 * THUMB_SIDE)

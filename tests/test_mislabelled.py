@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.homes import styled_pictures
 
 from digits import images, metrics, model
 from digits.learning import mislabelled
 from digits.model import training
+from tests.homes import styled_pictures
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.homes import make_root
 
 from digits import model
 from digits.model import numpy_network
+from tests.homes import make_root
 
 HOME = Path(__file__).parents[1]
 

@@ -7,6 +7,7 @@ import pytest
 from digits import versions
 from digits.home import MODEL
 from digits.model import ModelError
+from digits.versions import networks
 
 
 @pytest.fixture
@@ -20,7 +21,8 @@ def serve(home, content):
     """Publish the content; return its version."""
     candidate = home.folder / "candidate.h5"
     candidate.write_bytes(content)
-    return versions.publish(home, candidate, {"note": content.decode()})
+    report = versions.Report(content.decode())
+    return versions.publish(home, candidate, versions.current(home), report)
 
 
 def place(home, content):
@@ -39,10 +41,10 @@ def first(home):
 
 
 def decisions(home):
-    return [(r["decision"], r["version"].partition("-")[0]) for r in versions.history(home)]
+    return [(record.decision, record.short) for record in versions.history(home)]
 
 
-def test_current_new_root_is_version_one_and_writes_nothing(home):
+def test_current_new_home_is_version_one_and_writes_nothing(home):
     version = versions.current(home)
     assert version.sha256 == hashlib.sha256(b"shipped").hexdigest()
     assert version.name == f"v1-{version.sha256[:8]}"
@@ -51,6 +53,7 @@ def test_current_new_root_is_version_one_and_writes_nothing(home):
 
 
 def test_current_no_model_raises_file_not_found(home):
+    home.model.unlink()
     with pytest.raises(FileNotFoundError):
         versions.current(home)
 
@@ -67,16 +70,146 @@ def test_publish_candidate_serves_with_a_record_of_where_it_came_from(home):
     assert versions.current(home) == version
     assert decisions(home) == [(versions.PLACED, "v1"), (versions.PUBLISHED, "v2")]
     placed, published = versions.history(home)
-    assert (published["parent"], published["note"]) == (placed["version"], "better")
-    assert published["sha256"] == hashlib.sha256(b"better").hexdigest()
+    assert (published.parent, published.run.reason) == (placed.version, "better")
+    assert published.sha256 == hashlib.sha256(b"better").hexdigest()
 
 
-def test_publish_killed_before_the_last_step_leaves_the_old_network(home):
-    serve(home, b"better")
-    place(home, b"shipped")  # as if `model.h5` had not been renamed yet
-    assert versions.current(home).short == "v1"
-    assert serve(home, b"better").short == "v3"
-    assert versions.current(home).short == "v3"
+def test_publish_model_replaced_meanwhile_stays_and_nothing_is_recorded(home):
+    serve(home, b"second")
+    parent = versions.current(home)
+    place(home, b"by hand")
+    before = versions.history(home), versions.kept(home)
+    candidate = home.folder / "candidate.h5"
+    candidate.write_bytes(b"third")
+    with pytest.raises(versions.VersionError, match="was replaced while the run worked"):
+        versions.publish(home, candidate, parent, versions.Report("better"))
+    assert served(home) == b"by hand"
+    assert (versions.history(home), versions.kept(home)) == before
+
+
+def test_publish_candidate_that_is_the_parent_to_the_byte_serves_as_a_new_version(home):
+    serve(home, b"second")
+    version = serve(home, b"second")
+    assert (version.short, versions.current(home)) == ("v3", version)
+    assert decisions(home)[-1] == (versions.PUBLISHED, "v3")
+
+
+# Killed on the way
+
+
+class Killed(BaseException):
+    """What ends a change of the network in service, in the place of a kill."""
+
+
+def die(*_):
+    raise Killed
+
+
+BEFORE_ANNOUNCED, BEFORE_REPLACED, BEFORE_RECORDED, BEFORE_WITHDRAWN = DEATHS = (
+    ("announce", False),
+    ("durable.write", False),
+    ("append", True),
+    ("withdraw", True),
+)
+
+
+def kill(home, where, act, monkeypatch):
+    """Do act, but end it where that step of a change would come."""
+    with monkeypatch.context() as patch:
+        if where == "durable.write":
+            write = versions.durable.write
+            patch.setattr(
+                versions.durable,
+                "write",
+                lambda path, data: die() if path == home.model else write(path, data),
+            )
+        else:
+            patch.setattr(versions, where, die)
+        with pytest.raises(Killed):
+            act(home)
+
+
+def last_serving(home):
+    """The last record of a network that came into service."""
+    return [one for one in versions.history(home) if one.decision != versions.REFUSED][-1]
+
+
+def publish_second(home):
+    serve(home, b"second")
+
+
+def put_the_first_back(home):
+    versions.roll_back(home, "v1")
+
+
+def put_a_stand_in(home):
+    place(home, b"rotten")
+    versions.restore(home, versions.serving(home, load_bytes).version)
+
+
+ACTS = [
+    (publish_second, b"second", versions.PUBLISHED),
+    (put_the_first_back, b"shipped", versions.ROLLED_BACK),
+    (put_a_stand_in, b"before", versions.RESTORED),
+]
+
+
+@pytest.mark.parametrize(("act", "content", "decision"), ACTS)
+@pytest.mark.parametrize(("where", "done"), DEATHS)
+def test_settle_after_a_kill_the_history_ends_with_what_serves(
+    where, done, act, content, decision, home, monkeypatch
+):
+    before = serve(home, b"before")
+    recorded = versions.history(home)
+    kill(home, where, act, monkeypatch)
+    versions.settle(home)
+    if done:
+        assert served(home) == content
+        assert last_serving(home).decision == decision
+        assert last_serving(home).sha256 == hashlib.sha256(content).hexdigest()
+        assert last_serving(home).version == versions.current(home).name
+        assert versions.history(home)[:-1] == recorded
+    else:
+        assert served(home) in (b"before", b"rotten")  # the second was there before
+        assert versions.history(home) == recorded
+        assert last_serving(home).sha256 == before.sha256
+    settled = versions.history(home)
+    versions.settle(home)  # nothing is announced any more
+    assert versions.history(home) == settled
+    act(home)
+    assert served(home) == content
+    assert last_serving(home).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_settle_killed_between_recorded_and_withdrawn_records_once(home, monkeypatch):
+    serve(home, b"before")
+    kill(home, "withdraw", publish_second, monkeypatch)
+    once = decisions(home)
+    assert once[-1] == (versions.PUBLISHED, "v3")
+    versions.settle(home)
+    assert decisions(home) == once
+
+
+def test_settle_another_file_placed_after_the_kill_voids_what_was_announced(home, monkeypatch):
+    serve(home, b"before")
+    kill(home, "append", publish_second, monkeypatch)
+    place(home, b"by hand")
+    before = decisions(home)
+    versions.settle(home)
+    assert decisions(home) == before
+    assert not home.announced.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff"])
+def test_settle_damaged_announcement_records_nothing(content, home):
+    serve(home, b"before")
+    before = decisions(home)
+    home.announced.write_bytes(content)
+    versions.settle(home)
+    assert decisions(home) == before
+
+
+# Rolling back
 
 
 @pytest.mark.parametrize("how", ["short", "name"])
@@ -115,12 +248,17 @@ def test_roll_back_unknown_version_lists_those_kept_and_changes_nothing(name, ho
     assert versions.history(home) == before
 
 
-def test_append_refused_run_leaves_the_version_in_service(home):
+def test_refuse_leaves_the_version_in_service(home):
     serve(home, b"second")
     version = versions.current(home)
-    versions.append(home, versions.REFUSED, version, reason="no better")
+    assert versions.refuse(home, versions.Report("no better")) == version
     assert versions.current(home) == version
-    assert versions.history(home)[-1]["reason"] == "no better"
+    last = versions.history(home)[-1]
+    assert (last.decision, last.version, last.run.reason) == (
+        versions.REFUSED,
+        version.name,
+        "no better",
+    )
     assert serve(home, b"third").short == "v3"
 
 
@@ -146,13 +284,13 @@ def test_baseline_that_was_lost_is_none(home):
 
 
 def test_publish_more_than_kept_thins_the_oldest_but_the_baseline(home):
-    for number in range(2, versions.KEPT + 5):
+    for number in range(2, networks.KEPT + 5):
         serve(home, b"network %d" % number)
-    numbers = [int(name.partition("-")[0][1:]) for name in versions.kept(home)]
-    assert numbers == [1, *range(5, versions.KEPT + 5)]
-    assert len(versions.history(home)) == versions.KEPT + 4
+    numbers = [int(versions.short_name(name)[1:]) for name in versions.kept(home)]
+    assert numbers == [1, *range(5, networks.KEPT + 5)]
+    assert len(versions.history(home)) == networks.KEPT + 4
     assert first(home) == b"shipped"
-    assert served(home) == b"network %d" % (versions.KEPT + 4)
+    assert served(home) == b"network %d" % (networks.KEPT + 4)
     assert not list(home.folder.rglob("*.partial"))
 
 
@@ -189,9 +327,11 @@ def load_bytes(path):
     return content
 
 
-def test_serviceable_sound_model_serves_itself(home):
+def test_serving_sound_model_serves_itself(home):
     serve(home, b"second")
-    assert versions.serving(home, load_bytes) == (b"second", versions.current(home), "")
+    assert versions.serving(home, load_bytes) == versions.Serving(
+        b"second", versions.current(home), ""
+    )
 
 
 def damage(home):
@@ -203,35 +343,35 @@ def lose(home):
 
 
 @pytest.mark.parametrize("hurt", [damage, lose])
-def test_serviceable_damaged_model_is_stood_in_for_by_the_last_that_served(hurt, home):
+def test_serving_damaged_model_is_stood_in_for_by_the_last_that_served(hurt, home):
     serve(home, b"second")
     serve(home, b"third")
     versions.roll_back(home, "v2")
     hurt(home)
-    network, version, problem = versions.serving(home, load_bytes)
-    assert (network, version.short) == (b"second", "v2")
-    assert "model.h5 is rotten" in problem
-    assert "v2" in problem
+    serving = versions.serving(home, load_bytes)
+    assert (serving.net, serving.version.short) == (b"second", "v2")
+    assert "model.h5 is rotten" in serving.problem
+    assert "v2" in serving.problem
 
 
-def test_serviceable_damaged_versions_are_passed_over(home):
+def test_serving_damaged_versions_are_passed_over(home):
     serve(home, b"second")
     serve(home, b"third")
     third, second = (home.versions / f"{name}.h5" for name in versions.kept(home)[:0:-1])
     third.write_bytes(b"changed since")
     second.unlink()
     damage(home)
-    assert versions.serving(home, load_bytes)[0] == b"shipped"
+    assert versions.serving(home, load_bytes).net == b"shipped"
 
 
-def test_serviceable_history_lost_takes_the_newest_kept(home):
+def test_serving_history_lost_takes_the_newest_kept(home):
     serve(home, b"second")
     damage(home)
     home.history.unlink()
-    assert versions.serving(home, load_bytes)[0] == b"second"
+    assert versions.serving(home, load_bytes).net == b"second"
 
 
-def test_serviceable_nothing_sound_raises_what_load_says_of_the_model(home):
+def test_serving_nothing_sound_raises_what_load_says_of_the_model(home):
     damage(home)
     with pytest.raises(ModelError, match=r"model\.h5 is rotten"):
         versions.serving(home, load_bytes)
@@ -242,7 +382,7 @@ def test_restore_stand_in_serves_and_the_damaged_is_kept(hurt, home):
     serve(home, b"second")
     hurt(home)
     assert not versions.is_recorded(home)
-    versions.restore(home, versions.serving(home, load_bytes)[1])
+    versions.restore(home, versions.serving(home, load_bytes).version)
     assert served(home) == b"second"
     assert versions.is_recorded(home)
     assert decisions(home)[-1] == (versions.RESTORED, "v2")

@@ -4,7 +4,7 @@
 
 It lays out the parts of the page; each lives in `digits/page/`. TensorFlow stays out of this
 process: the network answers without it, and fine-tuning is a process of its own.
-Everything is kept under one root: DIGITS_HOME, or else the folder of this script.
+Everything is kept in one home: DIGITS_HOME, or else the folder of this script.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import streamlit as st
 from PIL import Image
 
 from digits import feedback, model
+from digits.home import PROJECT
 from digits.page import changes, charts, corrections, learning, lesson, reading
-from digits.page.shared import PROJECT, network
+from digits.page.shared import serving
 from digits.rows import DataError
 
 WIDTH = 1080  # px of the page at most: answer and learning side by side, lines still readable
@@ -68,7 +69,7 @@ def show_page() -> None:
     if classroom.open:
         with classroom:
             lesson.show()
-    network()  # says at once when model.h5 cannot serve
+    serving()  # says at once when model.h5 cannot serve
 
 
 @st.cache_data

@@ -207,5 +207,5 @@ def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
 
 def last_fingerprint(home: Home) -> str | None:
     """Return the fingerprint of the last run that was decided, None before the first."""
-    prints = [one.run.fingerprint for one in versions.history(home) if one.run]
-    return prints[-1] if prints else None
+    decided = versions.runs(home)
+    return decided[-1][1].fingerprint if decided else None

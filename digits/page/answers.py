@@ -8,7 +8,7 @@ import streamlit as st
 
 from digits.page import charts, guesses
 from digits.page.guesses import Guess
-from digits.page.shared import button, may_change, network, show_problem, show_sharp, visit
+from digits.page.shared import button, may_change, serving, show_problem, show_sharp, visit
 from digits.page.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said
 
 SHOWN_SIDE = 126  # px: two stand side by side on a phone, and in half a card
@@ -22,7 +22,7 @@ def show_answer(guess: Guess) -> None:
         words, question = st.columns(2, gap="medium")
         with words:
             st.header(guess.answer, anchor=False)
-            st.write(guess.sureness)
+            st.write(guess.confidence_in_words)
             show_pictures(guess, SHOWN_SIDE)
         with question:
             ask(guess)
@@ -40,7 +40,7 @@ def show_cards(given: list[Given], found: list[Guess | str]) -> None:
                 st.warning(f"{one.name}: {guess}", icon=":material/search:")
                 continue
             st.subheader(guess.answer, anchor=False)
-            st.write(guess.sureness)
+            st.write(guess.confidence_in_words)
             show_pictures(guess, CARD_SIDE)
             ask(guess)
 
@@ -88,15 +88,15 @@ def show_thanks(guess: Guess, said: Said) -> None:
     if said.kept:
         st.caption(f"`{Path(said.kept.image).name}`")
     with st.container(horizontal=True):
-        _, version, _ = network()
+        version = serving().version
         if version != guess.version:
             label = f"Read it again with {version.short}"
-            button(label, guess.key, ask_anew, guess, type="primary")
+            button(label, guess.key, ask_again, guess, type="primary")
         button("Undo", guess.key, undo, guess, icon=":material/undo:")
 
 
 def judge(guess: Guess) -> None:
-    """Count a verdict that needs no digit (runs before the page is drawn anew)."""
+    """Count a verdict that needs no digit (runs before the page is drawn again)."""
     verdict = st.session_state[f"verdict-{guess.key}"]
     if verdict == YES:
         visit().agree(guess)
@@ -104,7 +104,7 @@ def judge(guess: Guess) -> None:
         visit().dismiss(guess)
 
 
-def ask_anew(guess: Guess) -> None:
+def ask_again(guess: Guess) -> None:
     """Ask again, of a new reading if another network answers by now; what was stored stays."""
     visit().said.pop(guess.key, None)
     st.session_state[f"verdict-{guess.key}"] = None
@@ -114,4 +114,4 @@ def undo(guess: Guess) -> None:
     """Take back what was said of a guess, and ask again."""
     visit().undo(guess)
     if guess.key not in visit().said:
-        ask_anew(guess)
+        ask_again(guess)

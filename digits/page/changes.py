@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from digits import model, versions
+from digits.home import Home
 from digits.jobs import launch, schedule
 from digits.page import charts
-from digits.page.shared import button, home, may_change, network, show_problem, visit
-from digits.rows import TRAIN, is_held_out, read_rows
+from digits.page.shared import button, home, may_change, serving, show_problem, visit
+from digits.rows import is_held_out, read_rows
 
 
 def show() -> None:
     """Show how the network changed over time, how it errs, and when it learns next."""
-    history = [record for record in versions.history(home()) if "accuracy_after" in record]
-    if history:
-        show_history(history)
+    if runs := versions.runs(home()):
+        show_history(runs)
     else:
         st.info("The first network answers. Each fine-tuning adds a point to a chart here.")
     show_roll_back()
@@ -27,22 +27,24 @@ def show() -> None:
     show_schedule()
 
 
-def show_history(history: list[dict]) -> None:
+def show_history(runs: charts.Runs) -> None:
     """Show what each run made of held-out digits and of the corrections."""
     st.subheader("Every run so far", anchor=False)
     accuracy, learned = st.columns(2, gap="large")
-    alt = "; ".join(f"{one['version']} {one['accuracy_after']:.2%}" for one in history)
-    accuracy.altair_chart(charts.accuracy(history), alt=f"Held-out accuracy: {alt}")
-    accuracy.caption("Held-out digits read rightly, with the 95 % interval. A cross: refused.")
-    alt = "; ".join(f"{one['version']} {one['learned']}/{one['corrections']}" for one in history)
-    learned.altair_chart(charts.learned(history), alt=f"Corrections learned: {alt}")
-    learned.caption("Corrections read rightly after the run, of all it trained on.")
+    alt = "; ".join(f"{one.version} {run.accuracy_after:.2%}" for one, run in runs)
+    accuracy.altair_chart(charts.accuracy(runs), alt=f"Held-out accuracy: {alt}")
+    accuracy.caption(
+        "Held-out digits classified correctly, with the 95 % interval. A cross: refused."
+    )
+    alt = "; ".join(f"{one.version} {run.learned}/{run.corrections}" for one, run in runs)
+    learned.altair_chart(charts.learned(runs), alt=f"Corrections learned: {alt}")
+    learned.caption("Corrections classified correctly after the run, of all it trained on.")
 
 
 def show_roll_back() -> None:
     """Offer to put an earlier version back in service."""
-    _, version, _ = network()
-    names = {name.partition("-")[0]: name for name in versions.kept(home()) if name != version.name}
+    serves = serving().version.name
+    names = {versions.short_name(name): name for name in versions.kept(home()) if name != serves}
     if not names or not may_change():
         return
     st.subheader("Go back", anchor=False)
@@ -65,21 +67,21 @@ def show_confusion() -> None:
     st.subheader("Where it errs", anchor=False)
     if not st.toggle("Read all held-out digits now"):
         return
-    net, version, _ = network()
+    now = serving()
     with st.spinner("Reading the held-out digits"):
-        matrix = confusion(home(), version.sha256, net)
+        matrix = confusion(str(home()), now.version.sha256, now.net)
     errors = int(matrix.sum() - np.trace(matrix))
     st.write(
-        f"{version.short} reads {errors} of {matrix.sum():,} held-out digits wrongly. "
+        f"{now.version.short} misclassifies {errors} of {matrix.sum():,} held-out digits. "
         "Each line is a true digit, each column a guess."
     )
     st.table(charts.confusion(matrix))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def confusion(root: Path, sha256: str, _net) -> np.ndarray:
+def confusion(folder: str, sha256: str, _net: Any) -> np.ndarray:
     """Return int (10, 10), true digits by guesses, of the network whose file has this hash."""
-    digits, labels = read_rows(root / TRAIN)
+    digits, labels = read_rows(Home.at(folder).train)
     apart = is_held_out(digits)
     guessed = model.predict(_net, digits[apart]).argmax(axis=1)
     return np.bincount(labels[apart] * 10 + guessed, minlength=100).reshape(10, 10)
@@ -100,8 +102,9 @@ def show_schedule() -> None:
         st.code(schedule.install_command(home()), language="sh", wrap_lines=True)
         return
     st.write(f"Next run: **{entry.next_run():%d %B %Y, %H:%M}** (`{entry.expression}`).")
-    if last := schedule.last_run(home()):
-        st.write(f"Last run: {last['when']}, exit code {last['code']}. {last['message']}")
+    last = schedule.remembered(home())
+    if last.when:
+        st.write(f"Last run: {last.when}, exit code {last.code}. {last.message}")
     if schedule.overdue(home(), entry):
         check = shlex.join(launch.command(home(), "--check"))
         st.error(

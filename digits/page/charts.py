@@ -7,16 +7,21 @@ earlier without.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from digits.versions import Record, Report
+
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
     from pandas.io.formats.style import Styler
+
+Runs = list[tuple[Record, Report]]
 
 BAR = 28  # px, the width of a run's bar
 HEIGHT = 240  # px of a chart over all runs
@@ -68,11 +73,6 @@ def enlarged(digit: np.ndarray, side: int) -> bytes:
     return _file(Image.fromarray(squares).convert("P"), "PNG")
 
 
-def flipped(flip: dict, side: int) -> bytes:
-    """Return a receipt's flipped held-out digit as `enlarged` does."""
-    return enlarged(np.array(flip["pixels"], np.uint8).reshape(28, 28), side)
-
-
 def shrunk(picture: Image.Image, width: int) -> bytes:
     """Return the picture, at most `width` px wide, as PNG."""
     picture = picture.copy()
@@ -80,22 +80,22 @@ def shrunk(picture: Image.Image, width: int) -> bytes:
     return _file(picture, "PNG")
 
 
-def _file(picture: Image.Image, kind: str, **how) -> bytes:
+def _file(picture: Image.Image, kind: str, **how: Any) -> bytes:
     """Return the picture as the bytes of a file of that kind."""
     stream = io.BytesIO()
     picture.save(stream, kind, **how)
     return stream.getvalue()
 
 
-def accuracy(history: list[dict]) -> alt.LayerChart:
+def accuracy(runs: Runs) -> alt.LayerChart:
     """Return held-out accuracy with its 95 % interval, run by run; a cross was refused.
 
-    history: records of runs, oldest first, as `versions.history` gives them.
+    runs: as `versions.runs` gives them.
     """
     import altair as alt
 
     tooltip = ["version", "decision", "accuracy", "held_out_rows", "fixed", "broken"]
-    base = alt.Chart(_runs(history), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
+    base = alt.Chart(_runs(runs), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
     scale = alt.Scale(zero=False, nice=True)
     intervals = base.mark_bar(opacity=0.4, size=4).encode(
         y=alt.Y("low:Q", scale=scale, title="percent right"), y2="high:Q"
@@ -107,12 +107,12 @@ def accuracy(history: list[dict]) -> alt.LayerChart:
     return intervals + points
 
 
-def learned(history: list[dict]) -> alt.LayerChart:
+def learned(runs: Runs) -> alt.LayerChart:
     """Return how many corrections each run trained on, pale, and how many of them it learned."""
     import altair as alt
 
     tooltip = ["version", "decision", "learned", "corrections"]
-    base = alt.Chart(_runs(history), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
+    base = alt.Chart(_runs(runs), height=HEIGHT).encode(x=_run_axis(), tooltip=tooltip)
     count = alt.Y("corrections:Q", title="corrections", axis=alt.Axis(tickMinStep=1))
     pale, full = base.mark_bar(opacity=0.3, size=BAR), base.mark_bar(size=BAR)
     return pale.encode(y=count) + full.encode(y="learned:Q")
@@ -125,12 +125,13 @@ def _run_axis() -> alt.X:
     return alt.X("run:O", title="run", sort=None, axis=alt.Axis(labelAngle=0))
 
 
-def _runs(history: list[dict]) -> pd.DataFrame:
+def _runs(runs: Runs) -> pd.DataFrame:
     """Return the records as a table, shares as percentages."""
     import pandas as pd
 
-    table = pd.DataFrame(history)
-    table["run"] = [f"{i}: {name.partition('-')[0]}" for i, name in enumerate(table["version"], 1)]
+    told = [{"version": one.version, "decision": one.decision} | asdict(run) for one, run in runs]
+    table = pd.DataFrame(told)
+    table["run"] = [f"{i}: {one.short}" for i, (one, _) in enumerate(runs, 1)]
     table["accuracy"] = 100 * table["accuracy_after"]
     table["low"], table["high"] = (100 * table["interval_after"].str[end] for end in (0, 1))
     wanted = ["decision", "learned", "corrections", "held_out_rows", "fixed", "broken"]

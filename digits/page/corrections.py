@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -16,8 +17,8 @@ from digits.page.shared import (
     button,
     home,
     may_change,
-    network,
     password,
+    serving,
     show_problem,
     show_sharp,
     thumbnail,
@@ -30,10 +31,12 @@ ICONS = dict(zip(states.STATES, SIGNS, strict=True))
 
 
 def show() -> None:
-    """Show what is stored, to look through, to mend, and to carry elsewhere."""
+    """Show what is stored, to look through, to fix, and to carry elsewhere."""
     stored, _ = feedback.load(home())
     everything = stored[::-1] + feedback.removed(home())[::-1]
-    cards = list(zip(everything, states.of_each(home(), everything, network()[1]), strict=True))
+    cards = list(
+        zip(everything, states.of_each(home(), everything, serving().version), strict=True)
+    )
     counts = Counter(state for _, state in cards)
     state = st.pills(
         "State",
@@ -46,7 +49,7 @@ def show() -> None:
         card for card in cards if state in (None, card[1]) and digit in (None, card[0].actual)
     ]
     if not chosen:
-        st.info("None is like that." if cards else "Nothing is stored yet.")
+        st.info("No corrections match." if cards else "Nothing is stored yet.")
     show_problem("corrections")
     doubts = states.doubts(home())
     pages = -(-len(chosen) // GALLERY)
@@ -60,11 +63,11 @@ def show() -> None:
 
 def show_correction(one: Correction, state: str, doubt: str) -> None:
     """Show one correction, why it was held back if it was, and what may be done about it."""
-    path, place = home() / one.image, f"{one.image}-{one.actual}"
+    path, place = home().folder / one.image, f"{one.image}-{one.actual}"
     alt = f"A {one.actual}, read as {one.predicted}"
     show_sharp(thumbnail(path), THUMB_SIDE, alt)
     st.markdown(f"**{one.actual}**, read as {one.predicted}")
-    times = f", given {one.answers} times" if one.answers > 1 else ""
+    times = f", given {one.votes} times" if one.votes > 1 else ""
     st.caption(f":material/{ICONS[state]}: {state}{times}")
     if state == states.HELD_BACK:
         st.caption(doubt)
@@ -78,7 +81,7 @@ def show_correction(one: Correction, state: str, doubt: str) -> None:
             button("Remove", place, change, feedback.remove, one)
 
 
-def change(action: Callable, *arguments) -> None:
+def change(action: Callable, *arguments: Any) -> None:
     """Do something to a stored correction, or note why not."""
     try:
         action(home(), *arguments)
@@ -101,6 +104,6 @@ def show_exchange(stored: list[Correction]) -> None:
         if not may_change():
             return
         archive = st.file_uploader("A zip exported here or elsewhere", type="zip")
-        if st.button("Import it", disabled=archive is None):
+        if st.button("Import it", disabled=archive is None) and archive:
             with st.spinner("Importing"):
                 st.success(visit().bring(archive, trusted=bool(password())))

@@ -27,7 +27,7 @@ class Guess:
 
     key: tells it from the visit's other guesses. name: of the file. digit: uint8 (28, 28).
     probabilities: float32 (10,). version: who guessed. shown: its entry in the log of judgements,
-    None when the disk refused.
+    None when it could not be written.
     """
 
     key: str
@@ -71,7 +71,7 @@ class Guess:
         return f"Not sure: {self.label}, or else {self.second}"
 
     @property
-    def sureness(self) -> str:
+    def confidence_in_words(self) -> str:
         """How sure the network is, in words and numbers, and why it names two digits if it does."""
         word = next(word for least, word in WORDS.items() if self.confidence >= least)
         if self.confidence >= model.SURE:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import streamlit as st
 
@@ -20,13 +20,14 @@ from digits.page.shared import (
     button,
     home,
     may_change,
-    network,
+    serving,
     show_problem,
     show_strip,
     thumbnail,
     visit,
 )
 from digits.versions import receipts
+from digits.versions.receipts import Flip, Line
 
 WARNINGS = 5  # of the store, shown; `finetuning.py` prints all
 PAUSE = 30  # s from one run to the next from the button: nobody can keep the machine busy
@@ -42,7 +43,7 @@ def show() -> None:
     st.write(f"**{len(waiting)}** corrections wait to be learned, of {len(stored)} stored.")
     show_strip(
         waiting,
-        lambda one: thumbnail(home() / one.image),
+        lambda one: thumbnail(home().folder / one.image),
         lambda one: f"{one.predicted} → {one.actual}",
     )
     for warning in warnings[:WARNINGS]:
@@ -71,13 +72,13 @@ def show() -> None:
 def show_version() -> None:
     """Say which network answers, since when, and why if it stands in for `model.h5`."""
     try:
-        _, version, problem = network()
+        now = serving()
     except model.ModelError:  # said at the end of the page, which is of use without a network too
         return
-    since = datetime.fromisoformat(version.since).strftime("%d %B %Y, %H:%M")
-    st.caption(f"Version **{version.short}** answers, in service since {since} UTC.")
-    if problem:
-        st.warning(problem, icon=":material/healing:")
+    since = datetime.fromisoformat(now.version.since).strftime("%d %B %Y, %H:%M")
+    st.caption(f"Version **{now.version.short}** answers, in service since {since} UTC.")
+    if now.problem:
+        st.warning(now.problem, icon=":material/healing:")
 
 
 def show_live_accuracy() -> None:
@@ -93,23 +94,27 @@ def show_live_accuracy() -> None:
 
 
 @st.cache_resource
-def started(root: Path) -> list[launch.Run]:
+def started(folder: str) -> list[launch.Run]:
     """Return the last fine-tuning that this server has started, for all its visitors."""
     return []
 
 
 def start_run() -> None:
     """Start a fine-tuning, but not one right after another."""
-    passed = time.monotonic() - started(home())[0].began if started(home()) else PAUSE
+    passed = time.monotonic() - started(str(home()))[0].began if started(str(home())) else PAUSE
     if passed < PAUSE:
         visit().problems["learning"] = f"The next run may start in {PAUSE - passed:.0f} s."
     else:
-        started(home())[:] = [launch.Run(home(), "--trigger", "button")]
+        started(str(home()))[:] = [launch.Run(home(), "--trigger", "button")]
 
 
 def is_running() -> bool:
     """Return whether a fine-tuning runs, started here or by cron."""
-    return any(run.is_alive() for run in started(home())) or progress.is_running(home())
+    if any(run.is_alive() for run in started(str(home()))):
+        return True
+    with suppress(OSError):  # the lock is another user's, and closed
+        return home().is_running()
+    return False
 
 
 def show_run(was_running: bool) -> None:
@@ -120,27 +125,25 @@ def show_run(was_running: bool) -> None:
     if not running:
         show_ending()
         return
-    show_progress(progress.read(home()) if progress.is_running(home()) else {})
+    status = progress.read(home())
+    show_progress(status if status.state == progress.RUNNING else progress.Status())
 
 
-def show_progress(entry: dict) -> None:
-    """Show how far a run is, from what it wrote as its status."""
-    left = entry.get("seconds_left")
-    time_left = f", about {left} s left" if left is not None else ""
-    phase = entry.get("phase", "Starting")
-    st.progress(entry.get("share", 0.0), f"{phase}{time_left}. The page stays usable.")
+def show_progress(status: progress.Status) -> None:
+    """Show how far a run is."""
+    st.progress(status.share, f"{status.in_words}. The page stays usable.")
 
 
 def show_ending() -> None:
     """Say how the last run ended, whoever started it."""
-    entry, own = progress.read(home()), started(home())[0] if started(home()) else None
-    if own and own.ended >= entry.get("at", ""):
+    status, own = progress.read(home()), started(str(home()))[0] if started(str(home())) else None
+    if own and own.ended >= status.at:
         show = st.success if own.went_well else st.warning
         show(own.says)
-    elif entry.get("state") == "running":
+    elif status.state == progress.RUNNING:
         st.warning("The last run was cut short; model.h5 is as it was.")
-    elif entry:
-        st.info(f"The last run: {entry['message']}")
+    elif status.state:
+        st.info(f"The last run: {status.message}")
 
 
 def show_receipt() -> None:
@@ -149,21 +152,23 @@ def show_receipt() -> None:
     if receipt is None:
         return
     with st.expander("What the last run did", expanded=True):
-        outcomes = Counter(line["outcome"] for line in receipt["corrections"])
+        outcomes = Counter(line.outcome for line in receipt.corrections)
         st.write(
             "Corrections: " + ", ".join(f"**{n}** {name}" for name, n in outcomes.items()) + "."
         )
-        lines = [line for line in receipt["corrections"][::-1] if (home() / line["image"]).exists()]
-        show_strip(lines, lambda line: thumbnail(home() / line["image"]), before_and_after)
-        flips = receipt["flipped"]
-        fixed = sum(flip["fixed"] for flip in flips)
+        folder, flips = home().folder, receipt.flipped
+        lines = [line for line in receipt.corrections[::-1] if (folder / line.image).exists()]
+        show_strip(lines, lambda line: thumbnail(folder / line.image), before_and_after)
+        fixed = sum(flip.fixed for flip in flips)
         st.write(f"Of digits it has never seen it fixed {fixed} and broke {len(flips) - fixed}.")
-        show_strip(flips, lambda flip: charts.flipped(flip, 2 * STRIP_SIDE), before_and_after)
+        show_strip(
+            flips, lambda flip: charts.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
+        )
 
 
-def before_and_after(line: dict) -> str:
+def before_and_after(line: Line | Flip) -> str:
     """Return a receipt's line as a caption: a sign that needs no colour, and both guesses."""
-    if line.get("outcome") == receipts.HELD_BACK:
+    if isinstance(line, Line) and line.outcome == receipts.HELD_BACK:
         return "– held back"
-    sign = "✓" if line["guess_after"] == line["actual"] else "✗"
-    return f"{sign} {line['guess_before']} → {line['guess_after']}"
+    sign = "✓" if line.guess_after == line.actual else "✗"
+    return f"{sign} {line.guess_before} → {line.guess_after}"

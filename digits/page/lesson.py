@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from digits.home import Home
 from digits.jobs import progress
+from digits.learning.run import SWITCHES
 from digits.page import charts, sandbox
 from digits.page.learning import before_and_after, is_running, show_progress
-from digits.page.shared import REFRESH, STRIP_SIDE, button, home, may_change, network, show_strip
+from digits.page.shared import REFRESH, STRIP_SIDE, button, home, may_change, serving, show_strip
 
 
 def show() -> None:
@@ -25,12 +27,12 @@ def show() -> None:
     ]
     if "centring" in off:
         show_uncentred()
-    running = any(one.is_alive() for one in experiments(home()))
+    running = any(one.is_alive() for one in experiments(str(home())))
     button(
         "Try it in a sandbox",
         "lesson",
         start_experiment,
-        [name for name in off if name in sandbox.SWITCHES],
+        [name for name in off if name in SWITCHES],
         type="primary",
         icon=":material/science:",
         disabled=running or is_running() or not may_change(),
@@ -41,8 +43,8 @@ def show() -> None:
 
 def show_uncentred() -> None:
     """Show how digits off the middle are read with centring and without."""
-    net, version, _ = network()
-    readings = read_pages(home(), version.sha256, net)
+    now = serving()
+    readings = read_pages(str(home()), now.version.sha256, now.net)
     st.write(readings.in_words)
     pages, labels, plain = readings.pages, readings.labels, readings.plain
     wrong = np.flatnonzero(plain != labels).tolist()
@@ -54,26 +56,26 @@ def show_uncentred() -> None:
 
 
 @st.cache_data(max_entries=1, show_spinner="Reading held-out digits both ways")
-def read_pages(root: Path, sha256: str, _net) -> sandbox.Readings:
+def read_pages(folder: str, sha256: str, _net: Any) -> sandbox.Readings:
     """Return the readings of the network whose file has this hash."""
-    return sandbox.read_pages(root, _net)
+    return sandbox.read_pages(Home.at(folder), _net)
 
 
 @st.cache_resource
-def experiments(root: Path) -> list[sandbox.Experiment]:
+def experiments(folder: str) -> list[sandbox.Experiment]:
     """Return the last experiment that this server has started, for all its visitors."""
     return []
 
 
 def start_experiment(without: list[str]) -> None:
     """Start an experiment, but not two at once."""
-    if not any(one.is_alive() for one in experiments(home())):
-        experiments(home())[:] = [sandbox.Experiment(home(), without)]
+    if not any(one.is_alive() for one in experiments(str(home()))):
+        experiments(str(home()))[:] = [sandbox.Experiment(home(), without)]
 
 
 def show_experiment(was_running: bool) -> None:
     """Show the progress of the experiment, or what came of the last."""
-    for one in experiments(home()):
+    for one in experiments(str(home())):
         if one.is_alive() != was_running:
             st.rerun()
         if was_running:
@@ -82,4 +84,6 @@ def show_experiment(was_running: bool) -> None:
         off = " and ".join(one.without) or "nothing"
         st.info(f"In the sandbox, with {off} switched off: {one.says}")
         st.write(one.in_words)
-        show_strip(one.lost, lambda flip: charts.flipped(flip, 2 * STRIP_SIDE), before_and_after)
+        show_strip(
+            one.lost, lambda flip: charts.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
+        )

@@ -9,9 +9,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from digits.home import PROJECT
 from digits.page import answers
 from digits.page.guesses import Guess
-from digits.page.shared import PROJECT, button, network, visit
+from digits.page.shared import button, serving, visit
 from digits.page.visit import Given
 
 EXAMPLE_SIDE = 92  # px: six in a row, three on a phone
@@ -116,4 +117,4 @@ def example() -> list[Given]:
 def read(given: Given) -> Guess | str:
     """Return the guess, or the sentence that says why there is none."""
     judging = st.session_state.get(f"verdict-{given.key}") is not None
-    return visit().read(given, network, judging)
+    return visit().read(given, serving, judging)

@@ -1,37 +1,38 @@
 """A lesson for classrooms: what breaks without centring, without replay, without the gate.
 
 Centring is tried on pages with a small digit in a corner. Replay and the gate are tried by a real
-run of finetuning.py in a sandbox: a temporary root that starts from the first network, with
+run of finetuning.py in a sandbox: a temporary home that starts from the first network, with
 slashed zeros as corrections, so that the lesson is the same whatever was learned since.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image, ImageOps
 
 from digits import feedback, images, metrics, model, versions
-from digits.jobs import launch, progress
-from digits.rows import TRAIN, DataError, is_held_out, read_rows
+from digits.home import Home
+from digits.jobs import launch
+from digits.rows import DataError, is_held_out, read_rows
 from digits.versions import receipts
 
-PREFIX = "digits-lesson-"  # of a sandbox's folder; the number of the server's process follows
-SANDBOX = "sandbox"  # the file that marks a root in which things may be broken on purpose
+PREFIX = "digits-lesson-"  # of a sandbox's folder
+OWNER = "owner.lock"  # in it: held by the server that made it, for as long as that lives
 GUARDS = {
     "centring": "the ink is brought to the size and the place that the network knows",
     "replay": "old digits are mixed with the corrections, so that they are not forgotten",
     "gate": "a network that lost digits is not published",
 }
-SWITCHES = ("replay", "gate")  # what `finetuning.py --without` can switch off there
 
 CORRECTIONS = 20  # of one hand: enough to be learned, few enough for seconds
 SCALE = 10  # px of a slashed zero's sheet for each of its own
@@ -56,7 +57,7 @@ class Readings:
 
     @property
     def in_words(self) -> str:
-        """How many digits are read rightly both ways, in Markdown."""
+        """How many digits are classified correctly both ways, in Markdown."""
         n = len(self.labels)
         shares = [
             f"**{hits / n:.0%}** {way} centring [{low:.0%}, {high:.0%}]"
@@ -67,10 +68,10 @@ class Readings:
         return f"Of {n} held-out digits, each somewhere on a page, are right: {', '.join(shares)}."
 
 
-def read_pages(root: Path, net) -> Readings:
-    """Return how net reads PAGES held-out digits of root, small and off the middle of a page."""
+def read_pages(home: Home, net: Any) -> Readings:
+    """Return how net reads PAGES held-out digits, small and off the middle of a page."""
     rng = np.random.default_rng(0)
-    digits, labels = read_rows(root / TRAIN)
+    digits, labels = read_rows(home.train)
     chosen = rng.permutation(np.flatnonzero(is_held_out(digits)))[:PAGES]
     pages = np.array([somewhere(digit, rng) for digit in digits[chosen]])
     pictures = [Image.fromarray(page) for page in pages]
@@ -88,7 +89,7 @@ def somewhere(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     top, left = rng.integers(0, PAGE_SIDE - side, 2)
     page = np.full((PAGE_SIDE, PAGE_SIDE), 255, np.uint8)
     ink = cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC)
-    page[top : top + side, left : left + side] -= ink
+    page[top : top + side, left : left + side] = 255 - ink
     return page
 
 
@@ -98,7 +99,7 @@ def plainly(picture: Image.Image) -> np.ndarray:
     return np.asarray(ImageOps.invert(picture.convert("L")).resize(sides))
 
 
-def _guess(net, picture: Image.Image) -> int:
+def _guess(net: Any, picture: Image.Image) -> int:
     """Return the guess as the page makes it, -1 where no digit is found."""
     try:
         return int(model.predict(net, images.read_digit(picture)[np.newaxis]).argmax())
@@ -106,18 +107,18 @@ def _guess(net, picture: Image.Image) -> int:
         return -1
 
 
-def make_sandbox(root: Path, folder: Path) -> None:
-    """Make folder, which exists, a root to break things in: root's first network and rows."""
-    (folder / SANDBOX).touch()
-    shutil.copyfile(versions.baseline(root) or root / versions.MODEL, folder / versions.MODEL)
-    shutil.copyfile(root / TRAIN, folder / TRAIN)
-    digits, labels = read_rows(folder / TRAIN)
+def make_sandbox(home: Home, sandbox: Home) -> None:
+    """Make sandbox a home to break things in: with the home's first network and its rows."""
+    sandbox.sandbox.touch()
+    shutil.copyfile(versions.baseline(home) or home.model, sandbox.model)
+    shutil.copyfile(home.train, sandbox.train)
+    digits, labels = read_rows(sandbox.train)
     zeros = digits[(labels == 0) & ~is_held_out(digits)]
     pictures = [slashed(zero) for zero in zeros]
-    net = model.load_light(folder / versions.MODEL)
-    answers = model.predict(net, np.array([images.read_digit(one) for one in pictures]))
-    for hardest in np.argsort(answers[:, 0])[:CORRECTIONS]:
-        feedback.add(folder, pictures[hardest], answers[hardest].argmax(), 0)
+    net = model.load_light(sandbox.model)
+    likely = model.predict(net, np.array([images.read_digit(one) for one in pictures]))
+    for hardest in np.argsort(likely[:, 0])[:CORRECTIONS]:
+        feedback.add(sandbox, pictures[hardest], likely[hardest].argmax(), 0)
 
 
 def slashed(zero: np.ndarray) -> Image.Image:
@@ -129,54 +130,60 @@ def slashed(zero: np.ndarray) -> Image.Image:
 
 
 def sweep() -> None:
-    """Remove sandboxes of servers that were killed, but none in which a run is still at work."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = re.fullmatch(rf"{PREFIX}(\d+)-.*", folder.name)
-        if owner and not progress.is_alive(int(owner[1])) and not progress.is_running(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove sandboxes of servers that were killed, but none in which a run is still alive."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
+        with suppress(Timeout), FileLock(owner, blocking=False):
+            if not Home.at(owner.parent).is_running():
+                shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 class Experiment(threading.Thread):
     """A fine-tuning in a sandbox without some SWITCHES, begun at once; the sandbox then goes.
 
-    says: how it ended, "" until then. record, lost: the history's record of the run, and at most
-    LOST of the held-out digits that were lost, as in its receipt; empty if nothing was decided.
+    says: how it ended, "" until then. run_report, lost: what the run measured, and at most LOST of
+    the held-out digits that were lost; None and empty if nothing was decided.
     """
 
-    def __init__(self, root: Path, without: list[str]) -> None:
+    def __init__(self, home: Home, without: list[str]) -> None:
         super().__init__(daemon=True)
-        self._root, self.without = root, without
+        self._home, self.without = home, without
         sweep()
-        self.sandbox = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-        self.says, self.record, self.lost = "", {}, []
+        self.sandbox = Home.at(tempfile.mkdtemp(prefix=PREFIX))
+        self._owner = FileLock(self.sandbox.folder / OWNER, thread_local=False)
+        self._owner.acquire()
+        self.says = ""
+        self.run_report: versions.Report | None = None
+        self.lost: list[receipts.Flip] = []
         self.start()
 
     @property
     def in_words(self) -> str:
         """What the run did to held-out digits, in Markdown; "" if nothing was decided."""
-        if not self.record:
+        run = self.run_report
+        if run is None:
             return ""
-        low, high = self.record["interval_after"]
+        low, high = run.interval_after
         return (
-            f"Of {self.record['held_out_rows']:,} held-out digits the old network reads "
-            f"**{self.record['accuracy_before']:.2%}** rightly, the new one "
-            f"**{self.record['accuracy_after']:.2%}** [{low:.2%}, {high:.2%}]: "
-            f"it lost {self.record['broken']} and fixed {self.record['fixed']}."
+            f"Of {run.held_out_rows:,} held-out digits the old network classifies "
+            f"**{run.accuracy_before:.2%}** correctly, the new one "
+            f"**{run.accuracy_after:.2%}** [{low:.2%}, {high:.2%}]: "
+            f"it lost {run.broken} and fixed {run.fixed}."
         )
 
     def run(self) -> None:
         """Make the sandbox, run in it, keep what came of it."""
         try:
-            make_sandbox(self._root, self.sandbox)
+            make_sandbox(self._home, self.sandbox)
             options = [f"--without={switch}" for switch in self.without]
             run = launch.Run(self.sandbox, "--trigger=lesson", *options)
             run.join()
             if receipt := receipts.last(self.sandbox):
-                self.record = versions.history(self.sandbox)[-1]
-                lost = [flip for flip in receipt["flipped"] if not flip["fixed"]]
+                self.run_report = versions.history(self.sandbox)[-1].run
+                lost = [flip for flip in receipt.flipped if not flip.fixed]
                 self.lost = lost[:: -(-len(lost) // LOST) or 1]  # of all digits: rows stand sorted
             self.says = run.says
         except (model.ModelError, DataError, feedback.StoreError, OSError) as error:
             self.says = str(error)
         finally:
-            shutil.rmtree(self.sandbox, ignore_errors=True)
+            shutil.rmtree(self.sandbox.folder, ignore_errors=True)
+            self._owner.release()

@@ -5,25 +5,26 @@ from __future__ import annotations
 import hmac
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from PIL import Image
 
 from digits import model, versions
+from digits.home import Home
 from digits.page import charts
 from digits.page.visit import Visit
 
-PROJECT = Path(__file__).resolve().parents[2]
 STRIP, STRIP_SIDE = 12, 56  # pictures in a row of small ones, and their px
 THUMB_SIDE = 110  # px of a stored correction
 REFRESH = 1.0  # s between looks at a running fine-tuning
 
 
-def home() -> Path:
-    """Return where all is kept: DIGITS_HOME, or else the project's folder."""
-    return Path(os.environ.get("DIGITS_HOME", PROJECT))
+def home() -> Home:
+    """Return where all is kept; the environment may name another in every run of the script."""
+    return Home.default()
 
 
 def password() -> str:
@@ -36,21 +37,14 @@ def visit() -> Visit:
     return st.session_state.setdefault("visit", Visit(home()))
 
 
-def network() -> tuple:
-    """Return the network that answers, its version, and "" or why it stands in for model.h5."""
-    path = home() / versions.MODEL
-    stat = path.stat() if path.exists() else None
-    return load_network(home(), stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+def serving() -> versions.Serving:
+    """Return the network that answers; loaded again only when model.h5 has changed."""
+    one = home()
+    return one.read_once("serving", [one.model], lambda: versions.serving(one, model.load_light))
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def load_network(root: Path, identity: tuple | None) -> tuple:
-    """Return what `network` does; identity tells one model.h5 from the next."""
-    return versions.serviceable(root, model.load_light)
-
-
-def button(label: str, place: str, action: Callable, *arguments, **look) -> None:
-    """Offer an action; it runs before the page is drawn anew, and needs all its arguments."""
+def button(label: str, place: str, action: Callable, *arguments: Any, **look: Any) -> None:
+    """Offer an action; it runs before the page is drawn again, and needs all its arguments."""
     look = {"disabled": None in arguments} | look
     st.button(label, key=f"{label}-{place}", on_click=action, args=arguments, **look)
 
@@ -87,7 +81,7 @@ def show_sharp(picture: bytes, side: int, alt: str, caption: str | None = None) 
         st.image(picture, caption, width="stretch", alt=alt)
 
 
-def show_strip(items: list, picture_of: Callable, caption_of: Callable) -> None:
+def show_strip(items: Sequence, picture_of: Callable, caption_of: Callable) -> None:
     """Show the first of some items side by side, small: as the two functions return them."""
     with st.container(horizontal=True, gap="small"):
         for item in items[:STRIP]:  # a store may hold thousands: only these are drawn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -13,7 +12,9 @@ from digits import feedback, images, model
 from digits.feedback import verdicts
 from digits.feedback.archive import import_zip
 from digits.feedback.corrections import Correction
+from digits.home import Home
 from digits.page.guesses import Guess
+from digits.versions import Serving
 
 MAX_STORED = 200  # corrections from one visit; a class of thirty draws fewer
 YES, NO, NO_DIGIT = "Yes", "No", "Not a digit"
@@ -48,16 +49,16 @@ class Visit:
     stay.
     """
 
-    root: Path
+    home: Home
     guesses: dict[str, Guess] = field(default_factory=dict)
     said: dict[str, Said] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     stored: int = 0
 
-    def read(self, given: Given, network: Callable[[], tuple], judging: bool) -> Guess | str:
+    def read(self, given: Given, serving: Callable[[], Serving], judging: bool) -> Guess | str:
         """Return the guess, or the sentence that says why there is none.
 
-        network: returns the network in service and its version first. judging: whether the person
+        serving: returns the network in service. judging: whether the person
         judges the guess already; then it stays as they saw it, whatever network answers by now.
         """
         kept = self.guesses.get(given.key)
@@ -68,11 +69,11 @@ class Visit:
             digit = kept.digit if kept else images.read_digit(picture)
         except images.ImageError as error:
             return str(error)
-        net, version, *_ = network()
-        if kept and kept.version == version:
+        now = serving()
+        if kept and kept.version == now.version:
             return kept
-        probabilities = model.predict(net, digit[np.newaxis])[0]
-        return self._shown(Guess(given.key, given.name, picture, digit, probabilities, version))
+        probabilities = model.predict(now.net, digit[np.newaxis])[0]
+        return self._shown(Guess(given.key, given.name, picture, digit, probabilities, now.version))
 
     def agree(self, guess: Guess, thanks: str = "Thank you: counted as right.") -> None:
         """Count a guess as right."""
@@ -92,14 +93,20 @@ class Visit:
             told = f"One visit may store {MAX_STORED} corrections, and this one did."
             self.problems[guess.key] = told
             return
-        how = {"confidence": guess.confidence, "version": guess.version.name}
         try:
-            kept = feedback.add(self.root, guess.picture, guess.label, actual, **how)
+            kept = feedback.add(
+                self.home,
+                guess.picture,
+                guess.label,
+                actual,
+                confidence=guess.confidence,
+                version=guess.version.name,
+            )
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
             return
         self.stored += 1
-        times = f", by now {kept.answers} times" if kept.answers > 1 else ""
+        times = f", by now {kept.votes} times" if kept.votes > 1 else ""
         thanks = f"Stored: guessed {kept.predicted}, is {kept.actual}{times}. "
         self._count(guess, Said(NO, actual, thanks + "The next fine-tuning learns it.", kept))
 
@@ -110,8 +117,8 @@ class Visit:
         StoreError as `import_zip` does.
         """
         if trusted:
-            return str(import_zip(self.root, archive))
-        done = import_zip(self.root, archive, MAX_STORED - self.stored)
+            return str(import_zip(self.home, archive))
+        done = import_zip(self.home, archive, MAX_STORED - self.stored)
         self.stored += done.stored
         return str(done)
 
@@ -120,7 +127,7 @@ class Visit:
         kept = self.said[guess.key].kept
         try:
             if kept:
-                feedback.undo(self.root, kept)
+                feedback.undo(self.home, kept)
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
             return
@@ -131,7 +138,7 @@ class Visit:
         """Log that a guess is shown; a disk that refuses keeps nobody from reading."""
         name = guess.version.name
         try:
-            shown = verdicts.shown(self.root, guess.label, guess.confidence, name)
+            shown = verdicts.shown(self.home, guess.label, guess.confidence, name)
         except feedback.StoreError:
             return guess
         return replace(guess, shown=shown)
@@ -145,6 +152,6 @@ class Visit:
         """Log the verdict on a guess that was logged when it was shown."""
         try:
             if guess.shown:
-                verdicts.judge(self.root, guess.shown, verdict)
+                verdicts.judge(self.home, guess.shown, verdict)
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)

@@ -33,6 +33,7 @@ from digits.versions.history import (
     announced,
     append,
     now,
+    runs,
     short_name,
     withdraw,
 )

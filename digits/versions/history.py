@@ -95,6 +95,11 @@ def read(home: Home) -> list[Record]:
     return list(home.read_once("history", [home.history], lambda: _parse(home)))
 
 
+def runs(home: Home) -> list[tuple[Record, Report]]:
+    """Return the record of each run that was decided, with what it measured, oldest first."""
+    return [(record, record.run) for record in read(home) if record.run]
+
+
 def text(home: Home) -> str:
     """Return the history for people: one line for each decision, oldest first."""
     lines = []

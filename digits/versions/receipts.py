@@ -12,7 +12,7 @@ from digits import durable, metrics
 from digits.feedback import Correction
 from digits.home import Home
 from digits.mnist import SIDE
-from digits.versions import PUBLISHED, Record, VersionError, history
+from digits.versions import PUBLISHED, VersionError, runs
 
 LAST = "last"  # the run whose receipt is shown unless a version is named
 RIGHT, WRONG, HELD_BACK = "now right", "still wrong", "held back"
@@ -118,14 +118,8 @@ def read(home: Home, name: str) -> Receipt | None:
 
 def last(home: Home) -> Receipt | None:
     """Return the receipt of the last run that was decided, or None: none was, or it was lost."""
-    run = last_run(home)
-    return read(home, run.run.receipt) if run and run.run else None
-
-
-def last_run(home: Home) -> Record | None:
-    """Return the record of the last run that was decided, None before the first."""
-    runs = _decided(home)
-    return runs[-1] if runs else None
+    decided = runs(home)
+    return read(home, decided[-1][1].receipt) if decided else None
 
 
 def seen(home: Home) -> set[tuple[str, int]]:
@@ -139,26 +133,21 @@ def text(home: Home, version: str | None = LAST) -> str:
 
     Raises VersionError when there is none.
     """
-    runs, last_one = _decided(home), version == LAST
+    decided, last_one = runs(home), version == LAST
     if not last_one:
-        made = [record for record in runs if record.decision == PUBLISHED]
-        runs = [record for record in made if version in (record.version, record.short)]
-    if not runs or not runs[-1].run:
+        made = [pair for pair in decided if pair[0].decision == PUBLISHED]
+        decided = [pair for pair in made if version in (pair[0].version, pair[0].short)]
+    if not decided:
         raise VersionError("No run yet." if last_one else f"No run made {version}.")
-    run = runs[-1].run
+    record, run = decided[-1]
     receipt = read(home, run.receipt)
     if receipt is None:
         raise VersionError(f"The receipt {run.receipt} was lost.")
-    lines = [f"{runs[-1].when}  {runs[-1].decision}: {run.reason}", "", "corrections"]
+    lines = [f"{record.when}  {record.decision}: {run.reason}", "", "corrections"]
     lines += [_in_words(one, one.outcome, one.image, one.reason) for one in receipt.corrections]
     lines += ["", "held-out digits that flipped"]
     lines += [_in_words(flip, "fixed" if flip.fixed else "broken") for flip in receipt.flipped]
     return "\n".join(lines)
-
-
-def _decided(home: Home) -> list[Record]:
-    """Return the records of runs that left a receipt, oldest first."""
-    return [record for record in history(home) if record.run and record.run.receipt]
 
 
 def _guesses(predictions: metrics.Predictions, i: int) -> tuple[int, float, int, float]:

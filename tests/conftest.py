@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from digits import model
+from digits import metrics, model
 from digits.home import MODEL, Home
+from digits.learning import finetune
+from digits.model import training
 from digits.rows import first_of_each_digit, is_held_out, read_rows
 from tests.homes import PROJECT
 
@@ -38,6 +41,29 @@ def few(rows):
     digits, labels = rows
     first = first_of_each_digit(labels, 8)
     return digits[first], labels[first]
+
+
+@pytest.fixture(scope="session")
+def bent(shipped, replay):
+    """Twelve misclassified digits, replay rows bent twice, and their labels."""
+    rng = np.random.default_rng(3)
+    digits = training.augment(training.augment(replay[0], rng), rng)
+    wrong = ~metrics.correct(replay[1], model.predict(shipped, digits))
+    return digits[wrong][:12], replay[1][wrong][:12]
+
+
+@pytest.fixture(scope="session")
+def lesson(shipped, replay, bent):
+    """What a short lesson on bent makes of the shipped network, and the progress it told."""
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetune, "ROUNDS", 1)
+        patch.setattr(finetune, "REPLAY_ROWS", 200)
+        old = finetune.replay_rows(replay, model.predict(shipped, replay[0]), seed=0)
+        net = finetune.fine_tune(
+            shipped, shipped, bent, old, 0, lambda phase, share: told.append((phase, share))
+        )
+    return net, told
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
     python tests/screenshots.py [FOLDER]
 
-Serves a fresh root, has an example read that the network gets wrong, and takes the page at desktop
+Serves a fresh home, has an example read that the network gets wrong, and takes the page at desktop
 and phone width; then fine-tunes, and takes it in the dark. FOLDER (default: docs) gets `page.png`,
 `phone.png` and `dark.png`.
 """
@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from tests.roots import add_misread, make_root
 
-from digits import model, versions
+from digits import model
+from tests.homes import add_misread, make_home
 from tests.served import LAUNCH, serve
 from tests.test_browser import RUN, click
 
@@ -29,10 +29,10 @@ HEIGHT = 900  # px of the window, before it grows to the page's
 def main(folder: Path) -> None:
     """Write one picture for each look."""
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        root = make_root(Path(scratch) / "root")
-        add_misread(root, model.load_light(root / versions.MODEL), 7, seed=1)
+        home = make_home(Path(scratch) / "root")
+        add_misread(home, model.load_light(home.model), 7, seed=1)
         browser = playwright.chromium.launch(**LAUNCH)
-        with serve(root) as server:
+        with serve(home) as server:
             for name, width in {"page": 1280, "phone": 390}.items():
                 page = open_page(browser, server.address, width, "light")
                 click(page, "button", EXAMPLE)

@@ -1,4 +1,4 @@
-"""A page as visitors meet it: a real server for a root, and a real browser to look at it with."""
+"""A page as visitors meet it: a real server for a home, and a real browser to look at it with."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tests.roots import PROJECT
+from digits.home import Home
+from tests.homes import PROJECT
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-LAUNCH = {  # without a sandbox, which root may not use
+LAUNCH = {  # without a sandbox, which home may not use
     "executable_path": BROWSER,
     "args": ["--no-sandbox", "--disable-gpu"],
 }
@@ -34,9 +35,9 @@ class Server(NamedTuple):
 
 @contextmanager
 def serve(
-    root: Path, script: Path = APP, said: IO | int | None = None, **options
+    home: Home, script: Path = APP, said: IO | int | None = None, **options
 ) -> Iterator[Server]:
-    """Lend a Streamlit server of the script for the root.
+    """Lend a Streamlit server of the script for the home.
 
     said: where all goes that it prints, as subprocess takes it. options: further ones of
     Streamlit's `server` section.
@@ -49,7 +50,7 @@ def serve(
         [sys.executable, "-m", "streamlit", "run", str(script)]
         + [f"--server.{name}={value}" for name, value in options.items()],
         cwd=PROJECT,
-        env=os.environ | {"DIGITS_HOME": str(root)},
+        env=os.environ | {"DIGITS_HOME": str(home)},
         stdout=said,
         stderr=said,
     )

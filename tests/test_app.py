@@ -19,7 +19,7 @@ from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.jobs import launch, progress, schedule
 from digits.page import sandbox
-from tests.roots import PROJECT, add_misread, make_root, misread
+from tests.homes import PROJECT, add_misread, make_home, misread
 from tests.styles import on_paper
 
 QUESTION = "Was it right?"
@@ -32,13 +32,13 @@ def png(picture: Image.Image) -> bytes:
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DIGITS_HOME", str(tmp_path))
-    return make_root(tmp_path)
+    return make_home(tmp_path)
 
 
 @pytest.fixture
-def page(root):
+def page(home):
     return AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
 
 
@@ -131,7 +131,7 @@ def test_page_file_beyond_the_limit_is_refused_in_a_sentence(page):
     assert "larger than 10 MB" in page.warning[0].value
 
 
-def test_page_several_pictures_each_get_an_answer_a_question_and_a_line(page, root, rows, shipped):
+def test_page_several_pictures_each_get_an_answer_a_question_and_a_line(page, home, rows, shipped):
     digits, labels = rows
     (wrong, guessed, actual), *_ = misread(shipped, 1)
     upload(page, png(Image.fromarray(on_paper(digits[0]))), b"damaged", png(wrong))
@@ -140,71 +140,73 @@ def test_page_several_pictures_each_get_an_answer_a_question_and_a_line(page, ro
     assert "No answer" in heads
     assert len([one for one in page.button_group if one.label == QUESTION]) == 2
     correct(page, actual, place=1)
-    (kept,), _ = feedback.load(root)
+    (kept,), _ = feedback.load(home)
     assert (kept.predicted, kept.actual) == (guessed, actual)
     group(page, QUESTION).set_value("Yes").run()
     table = page.download_button[0]
     assert table.label == "Download the answers"
 
 
-def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, root, shipped):
+def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, home, shipped):
     picture, guessed, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
     assert str(guessed) in page.header[0].value
     correct(page, actual)
     page.run()
-    (kept,), warnings = feedback.load(root)
+    (kept,), warnings = feedback.load(home)
     assert (kept.predicted, kept.actual, warnings) == (guessed, actual, [])
-    assert kept.version == versions.current(root).name
-    assert np.array_equal(np.array(images.open_picture(root / kept.image)), np.array(picture))
-    assert (root / kept.image).name in said(page)
+    assert kept.version == versions.current(home).name
+    assert np.array_equal(
+        np.array(images.open_picture(home.folder / kept.image)), np.array(picture)
+    )
+    assert (home.folder / kept.image).name in said(page)
     assert "**1** corrections wait" in said(page)
 
 
-def test_page_same_answer_twice_is_one_correction(page, root, shipped):
+def test_page_same_answer_twice_is_one_correction(page, home, shipped):
     picture, _, actual = misread(shipped, 1)[0]
     for _ in range(2):
         upload(page, png(picture))
         correct(page, actual)
-    assert len(feedback.load(root)[0]) == 1
+    assert len(feedback.load(home)[0]) == 1
 
 
-def test_page_undo_takes_the_correction_back_and_asks_again(page, root, shipped):
+def test_page_undo_takes_the_correction_back_and_asks_again(page, home, shipped):
     picture, _, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
     correct(page, actual)
     button(page, "Undo").click().run()
-    assert feedback.load(root)[0] == []
+    assert feedback.load(home)[0] == []
     assert group(page, QUESTION).value is None
-    assert verdicts.live_accuracy(root).judged == 0
+    assert verdicts.live_accuracy(home).judged == 0
 
 
-def test_page_wrong_guess_preselects_nothing_among_ten_digits(page, root, rows):
+def test_page_wrong_guess_preselects_nothing_among_ten_digits(page, home, rows):
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     group(page, QUESTION).set_value("No").run()
     pills = group(page, "Which digit is it?")
     assert pills.value is None
     assert button(page, "Store the correction").disabled
     assert len(pills.options) == 10
-    assert feedback.load(root) == ([], [])
+    assert feedback.load(home) == ([], [])
 
 
-def test_page_wrong_but_the_guess_picked_counts_as_right(page, root, rows):
+def test_page_wrong_but_the_guess_picked_counts_as_right(page, home, rows):
     digits, labels = rows
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
     correct(page, int(labels[0]))
-    assert feedback.load(root) == ([], [])
-    assert verdicts.live_accuracy(root).right == 1
+    assert feedback.load(home) == ([], [])
+    assert verdicts.live_accuracy(home).right == 1
 
 
 @pytest.mark.parametrize(("verdict", "counted"), [("Yes", "right"), ("Not a digit", "no_digit")])
-def test_page_verdict_without_digit_is_counted_once(page, root, rows, verdict, counted):
+def test_page_verdict_without_digit_is_counted_once(page, home, rows, verdict, counted):
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     group(page, QUESTION).set_value(verdict).run()
     page.run()
-    tally = verdicts.live_accuracy(root)
+    tally = verdicts.live_accuracy(home)
     assert (tally.shown, tally.judged, getattr(tally, counted)) == (1, 1, 1)
-    assert feedback.load(root) == ([], [])
+    assert feedback.load(home) == ([], [])
     assert "Thank you" in page.success[0].value
 
 
@@ -222,20 +224,20 @@ def test_page_password_keeps_strangers_from_judging_and_teaching(page, rows, mon
 
 
 @pytest.mark.parametrize("content", [None, b"not a model"])
-def test_page_model_unusable_says_so(page, root, rows, content):
-    (root / versions.MODEL).unlink()
+def test_page_model_unusable_says_so(page, home, rows, content):
+    (home.model).unlink()
     if content:
-        (root / versions.MODEL).write_bytes(content)
+        (home.model).write_bytes(content)
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     assert "model.h5" in page.error[0].value
 
 
 @pytest.mark.parametrize("content", [None, b"not a model"])
-def test_page_model_damaged_the_last_good_version_answers_and_says_so(page, root, rows, content):
-    versions.register(root)
-    (root / versions.MODEL).unlink()
+def test_page_model_damaged_the_last_good_version_answers_and_says_so(page, home, rows, content):
+    versions.register(home)
+    (home.model).unlink()
     if content:
-        (root / versions.MODEL).write_bytes(content)
+        (home.model).write_bytes(content)
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
     assert page.header[0].value == f"I read {rows[1][0]}"
     assert "v1 stands in for it" in "".join(one.value for one in page.warning)
@@ -252,7 +254,7 @@ def test_page_doubtful_digit_names_two_candidates(page, rows, shipped):
 
 
 def test_page_model_replaced_while_open_is_served_at_once_but_a_judged_guess_stays(
-    page, root, rows, shipped
+    page, home, rows, shipped
 ):
     pictures = [png(Image.fromarray(on_paper(digit))) for digit in rows[0][:2]]
     upload(page, *pictures)
@@ -261,56 +263,56 @@ def test_page_model_replaced_while_open_is_served_at_once_but_a_judged_guess_sta
     other = model.build(seed=3)
     kernel, bias = shipped.layers[-1].get_weights()
     other.set_weights([*shipped.get_weights()[:-2], np.roll(kernel, 1, 1), np.roll(bias, 1)])
-    model.save(other, root / "other.h5")
-    (root / "other.h5").replace(root / versions.MODEL)
+    model.save(other, home.folder / "other.h5")
+    (home.folder / "other.h5").replace(home.model)
     page.run()
     assert page.subheader[0].value == before[0]
     assert page.subheader[1].value == f"I read {(int(before[1][-1]) + 1) % 10}"
 
 
-def test_page_store_damaged_says_so(page, root):
-    (root / feedback.TABLE).write_text("some,other,table\n1,2,3\n")
+def test_page_store_damaged_says_so(page, home):
+    (home.table).write_text("some,other,table\n1,2,3\n")
     page.run()
     assert not page.exception
     assert "lacks the column Predicted_Label" in page.error[0].value
 
 
-def test_page_run_elsewhere_shows_its_progress(page, root, shipped):
-    add_misread(root, shipped, 1)
-    running = progress.Status(root, "cron", 1)  # process 1 is always there
+def test_page_run_elsewhere_shows_its_progress(page, home, shipped):
+    add_misread(home, shipped, 1)
+    running = progress.Reporter(home, "cron")  # process 1 is always there
     running.progress("Training", 0.4)
     page.run()
     assert not page.exception
     assert button(page, "Run Fine-tuning").disabled
 
 
-def test_corrections_are_shown_relabelled_removed_and_restored(page, root, shipped):
-    add_misread(root, shipped, 2)
+def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipped):
+    add_misread(home, shipped, 2)
     page.run()
     open_part(page, "Corrections")
     group(page, "State").set_value("waiting").run()
-    first = feedback.load(root)[0][-1]
+    first = feedback.load(home)[0][-1]
     other = (first.actual + 1) % 10
     group(page, "It is").set_value(other).run()
     button(page, "Save this label").click().run()
-    assert feedback.load(root)[0][-1].actual == other
+    assert feedback.load(home)[0][-1].actual == other
     button(page, "Remove").click().run()
-    assert len(feedback.load(root)[0]) == 1
+    assert len(feedback.load(home)[0]) == 1
     group(page, "State").set_value("removed").run()
     button(page, "Restore").click().run()
-    assert len(feedback.load(root)[0]) == 2
+    assert len(feedback.load(home)[0]) == 2
 
 
-def test_corrections_exported_elsewhere_are_imported(page, root, shipped, tmp_path_factory):
+def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    add_misread(make_root(other), shipped, 2)
+    add_misread(make_home(other), shipped, 2)
     open_part(page, "Corrections")
     page.file_uploader[1].set_value(("corrections.zip", export(other), "application/zip"))
     page.run()
     button(page, "Import it").click().run()
     assert not page.exception
     assert "Imported 2 corrections" in said(page)
-    assert len(feedback.load(root)[0]) == 2
+    assert len(feedback.load(home)[0]) == 2
 
 
 def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(page):
@@ -325,8 +327,8 @@ def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(pag
 
 def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch):
     entry = schedule.Entry("0 2 * * *", "true")
-    monkeypatch.setattr(schedule, "current", lambda root: entry)
-    monkeypatch.setattr(schedule, "overdue", lambda root, one: True)
+    monkeypatch.setattr(schedule, "current", lambda home: entry)
+    monkeypatch.setattr(schedule, "overdue", lambda home, one: True)
     page.run()
     open_part(page, "Versions")
     assert "Next run" in said(page)
@@ -344,15 +346,15 @@ def test_lesson_centring_off_shows_how_many_are_read_both_ways(page):
     assert re.search(r"and \d+ more", said(page))  # below a row of those read wrongly
 
 
-def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, root, monkeypatch):
+def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, home, monkeypatch):
     begun = []
 
     class Running:
         says, record, lost = "", {}, []
 
-        def __init__(self, root, without):
-            self.sandbox = root / "copy"
-            begun.append((root, without))
+        def __init__(self, home, without):
+            self.sandbox = home.folder / "copy"
+            begun.append((home, without))
 
         def is_alive(self):
             return True
@@ -364,7 +366,7 @@ def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, root, monk
         guard.set_value(False).run()
     button(page, "Try it in a sandbox").click().run()
     assert not page.exception
-    assert begun == [(root, ["replay", "gate"])]
+    assert begun == [(home, ["replay", "gate"])]
     assert button(page, "Try it in a sandbox").disabled
 
 
@@ -377,7 +379,7 @@ def test_page_without_the_drawing_component_stays_whole(page, monkeypatch):
     assert button(page, "Run Fine-tuning")
 
 
-def test_page_second_run_at_once_waits(page, root, monkeypatch):
+def test_page_second_run_at_once_waits(page, home, monkeypatch):
     begun = []
 
     class Ended:

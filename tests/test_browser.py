@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from tests.roots import make_root, misread
 
-from digits import feedback, model, versions
+from digits import feedback, model
+from tests.homes import make_home, misread
 from tests.served import BROWSER, LAUNCH, serve
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
@@ -22,13 +22,13 @@ if not BROWSER and not os.environ.get("CI"):  # on CI its absence is a failure
 
 
 @pytest.fixture
-def root(tmp_path):
-    return make_root(tmp_path / "root")
+def home(tmp_path):
+    return make_home(tmp_path / "root")
 
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
-def page(request, root):
-    with serve(root) as server, sync_playwright() as playwright:
+def page(request, home):
+    with serve(home) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(**LAUNCH)
         page = browser.new_page(viewport={"width": request.param, "height": 900})
         page.set_default_timeout(WAIT)
@@ -75,17 +75,17 @@ def draw_seven(page) -> None:
     page.mouse.up()
 
 
-def test_loop_upload_correct_fine_tune_receipt_read_again_roll_back(page, root, tmp_path):
-    picture, guessed, actual = misread(model.load(root / versions.MODEL), 1)[0]
+def test_loop_upload_correct_fine_tune_receipt_read_again_roll_back(page, home, tmp_path):
+    picture, guessed, actual = misread(model.load(home.model), 1)[0]
     shown = tmp_path / "digit.png"
     picture.save(shown)
 
     upload(page, shown)
     expect(answer(page)).to_contain_text(str(guessed))
     correct(page, actual)
-    (kept,), _ = feedback.load(root)
+    (kept,), _ = feedback.load(home)
     assert (kept.predicted, kept.actual) == (guessed, actual)
-    assert (root / kept.image).exists()
+    assert (home.folder / kept.image).exists()
 
     click(page, "button", "Run Fine-tuning")
     expect(page.get_by_role("progressbar").first).to_be_visible()

@@ -36,7 +36,7 @@ def guess(first: float, name: str = "a.png") -> Guess:
 def test_answer_names_two_digits_below_the_threshold_and_says_why(first, answer, word):
     one = guess(first)
     assert one.answer == answer
-    assert one.sureness.startswith(word)
+    assert one.confidence_in_words.startswith(word)
     assert "3: " in one.in_words
 
 

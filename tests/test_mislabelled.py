@@ -72,7 +72,7 @@ def test_examine_all_labels_wrong_are_too_many(shipped, replayed, hard):
     assert mislabelled.examine(seen(shipped, hard[0], labels), replayed, none).too_many
 
 
-def test_examine_second_answer_releases(shipped, replayed, hard):
+def test_examine_second_vote_releases(shipped, replayed, hard):
     labels, flips = flipped(shipped, hard, 0.3)
     doubts = mislabelled.examine(seen(shipped, hard[0], labels), replayed, flips)
     assert doubts.none[flips].all()
@@ -93,7 +93,7 @@ def test_chance_flipped_falls_with_what_speaks_for_the_label():
     assert len(mislabelled.chance_flipped(np.zeros(0))) == 0
 
 
-def test_doubt_reason_names_label_and_rival():
+def test_doubts_of_reason_names_label_and_rival():
     answers = np.full((1, 10), 1e-6)
     answers[0, 3], answers[0, 5] = 0.9, 0.1
     apart = np.eye(10)[[5]]
@@ -115,7 +115,7 @@ def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, repl
     assert mislabelled.last_alike(digits).tolist() == [3, 1, 3, 3]
 
 
-def test_read_apart_answers_do_not_know_their_own_label(shipped, replayed, hard):
+def test_leave_one_out_answers_do_not_know_their_own_label(shipped, replayed, hard):
     digits, labels = hard[0][:30], hard[1][:30]
     other = labels.copy()
     other[4] = (labels[4] + 1) % 10

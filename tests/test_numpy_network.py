@@ -11,7 +11,7 @@ import pytest
 
 from digits import model
 from digits.model import numpy_network
-from tests.homes import make_root
+from tests.homes import make_home
 
 HOME = Path(__file__).parents[1]
 
@@ -159,7 +159,7 @@ def test_page_that_answers_imports_no_tensorflow(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", READS_A_PICTURE],
         cwd=HOME,
-        env=os.environ | {"DIGITS_HOME": str(make_root(tmp_path / "root"))},
+        env=os.environ | {"DIGITS_HOME": str(make_home(tmp_path / "root"))},
         capture_output=True,
         text=True,
         check=True,

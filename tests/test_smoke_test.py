@@ -1,4 +1,4 @@
-"""A process of its own that loads a file afresh and answers."""
+"""A process of its own that loads a file again and predicts."""
 
 import numpy as np
 import pytest

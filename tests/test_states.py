@@ -16,20 +16,21 @@ FIRST, NEXT = (versions.Version(f"v{i}-0000000{i}", "0", "2026-01-01") for i in 
 
 
 def line(before: int, after: int, outcome: str) -> dict:
-    answers = {"guess_before": before, "guess_after": after}
+    answers = {"guess_before": before, "guess_after": after, "p_before": 0.5, "p_after": 0.5}
     return {"image": ONE.image, "actual": 7, "outcome": outcome, **answers}
 
 
-def record(root, decision: str, lines: list[dict]) -> None:
+def record(home, decision: str, lines: list[dict]) -> None:
     """Write a run's receipt and its place in the history, as of the version NEXT."""
-    folder = root / versions.FOLDER / receipts.FOLDER
+    folder = home.receipts
     folder.mkdir(parents=True)
     (folder / "run-00001.json").write_text(json.dumps({"corrections": lines, "flipped": []}))
-    versions.append(root, decision, NEXT, receipt="run-00001.json")
+    run = versions.Report("as told", receipt="run-00001.json")
+    versions.append(home, versions.Record(decision, NEXT.name, NEXT.sha256, NEXT.since, run=run))
 
 
-def test_of_each_before_any_run_waits(tmp_path):
-    assert states.of_each(tmp_path, [ONE], FIRST) == [states.WAITING]
+def test_of_each_before_any_run_waits(home):
+    assert states.of_each(home, [ONE], FIRST) == [states.WAITING]
 
 
 @pytest.mark.parametrize(
@@ -42,23 +43,23 @@ def test_of_each_before_any_run_waits(tmp_path):
     ],
 )
 def test_of_each_after_a_run_is_what_the_network_in_service_reads(
-    tmp_path, decision, before, after, state
+    home, decision, before, after, state
 ):
     outcome = receipts.RIGHT if after == 7 else receipts.WRONG
-    record(tmp_path, decision, [line(before, after, outcome)])
-    assert states.of_each(tmp_path, [ONE], NEXT) == [state]
+    record(home, decision, [line(before, after, outcome)])
+    assert states.of_each(home, [ONE], NEXT) == [state]
 
 
-def test_of_each_after_another_network_took_its_place_is_of_before_the_run(tmp_path):
-    record(tmp_path, versions.PUBLISHED, [line(1, 7, receipts.RIGHT)])
-    assert states.of_each(tmp_path, [ONE], FIRST) == [states.WRONG]
+def test_of_each_after_another_network_took_its_place_is_of_before_the_run(home):
+    record(home, versions.PUBLISHED, [line(1, 7, receipts.RIGHT)])
+    assert states.of_each(home, [ONE], FIRST) == [states.WRONG]
 
 
-def test_of_each_held_back_and_new_ones_are_told_apart(tmp_path):
+def test_of_each_held_back_and_new_ones_are_told_apart(home):
     held = line(1, 1, receipts.HELD_BACK) | {"reason": "it looks like a 1"}
-    record(tmp_path, versions.PUBLISHED, [held])
-    assert states.doubts(tmp_path) == {ONE.key: "it looks like a 1"}
+    record(home, versions.PUBLISHED, [held])
+    assert states.doubts(home) == {ONE.key: "it looks like a 1"}
     new = Correction(1, 7, "incorrect_images/b.png")
     removed = Correction(1, 7, ONE.image, removed=True)
     expected = [states.HELD_BACK, states.WAITING, states.REMOVED]
-    assert states.of_each(tmp_path, [ONE, new, removed], NEXT) == expected
+    assert states.of_each(home, [ONE, new, removed], NEXT) == expected

@@ -11,16 +11,18 @@ from PIL import Image
 from digits import feedback, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
+from digits.home import Home
 from digits.page import visit
 from digits.page.visit import Given, Visit
+from digits.versions import Serving
 from tests.styles import on_paper
 
 OLD, NEW = (versions.Version(f"v{i}-{i:08x}", str(i), "2026-01-01T00:00:00+00:00") for i in (1, 2))
 
 
 @pytest.fixture
-def one(tmp_path):
-    return Visit(tmp_path)
+def one(home):
+    return Visit(home)
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def given(rows):
 
 
 def guess_of(one, given, shipped, version=OLD, judging=False):
-    guess = one.read(given, lambda: (shipped, version, ""), judging)
+    guess = one.read(given, lambda: Serving(shipped, version, ""), judging)
     one.guesses[guess.key] = guess
     return guess
 
@@ -42,12 +44,12 @@ def test_read_no_picture_gives_a_sentence(one):
     assert said.endswith(".")
 
 
-def test_read_again_is_logged_once_and_by_the_next_version_anew(one, given, shipped, tmp_path):
+def test_read_again_is_logged_once_and_by_the_next_version_anew(one, given, shipped, home):
     first = guess_of(one, given, shipped)
     assert guess_of(one, given, shipped) is first
-    assert verdicts.live_accuracy(tmp_path).shown == 1
+    assert verdicts.live_accuracy(home).shown == 1
     assert guess_of(one, given, shipped, NEW).version == NEW
-    assert verdicts.live_accuracy(tmp_path).shown == 2
+    assert verdicts.live_accuracy(home).shown == 2
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -69,36 +71,36 @@ def test_read_with_a_disk_that_refuses_still_answers(one, given, shipped, monkey
     assert one.said[guess.key].verdict == visit.YES
 
 
-def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, shipped, tmp_path):
+def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, shipped, home):
     guess = guess_of(one, given, shipped)
     other = (guess.label + 1) % 10
     one.correct(guess, other)
-    (kept,), _ = feedback.load(tmp_path)
+    (kept,), _ = feedback.load(home)
     assert (kept.predicted, kept.actual, kept.version) == (guess.label, other, OLD.name)
-    assert np.array_equal(np.array(Image.open(tmp_path / kept.image)), np.array(guess.picture))
-    assert verdicts.live_accuracy(tmp_path).wrong == 1
+    assert np.array_equal(np.array(Image.open(home.folder / kept.image)), np.array(guess.picture))
+    assert verdicts.live_accuracy(home).wrong == 1
     one.undo(guess)
-    assert feedback.load(tmp_path)[0] == []
-    assert verdicts.live_accuracy(tmp_path).judged == 0
+    assert feedback.load(home)[0] == []
+    assert verdicts.live_accuracy(home).judged == 0
     assert not one.said
 
 
-def test_correct_to_the_guess_itself_counts_as_right(one, given, shipped, tmp_path):
+def test_correct_to_the_guess_itself_counts_as_right(one, given, shipped, home):
     guess = guess_of(one, given, shipped)
     one.correct(guess, guess.label)
-    assert verdicts.live_accuracy(tmp_path).right == 1
-    assert feedback.load(tmp_path)[0] == []
+    assert verdicts.live_accuracy(home).right == 1
+    assert feedback.load(home)[0] == []
 
 
 def test_correct_beyond_the_bound_of_a_visit_stores_nothing_even_after_undo(
-    one, given, shipped, tmp_path, monkeypatch
+    one, given, shipped, home, monkeypatch
 ):
     monkeypatch.setattr(visit, "MAX_STORED", 1)
     guess = guess_of(one, given, shipped)
     one.correct(guess, (guess.label + 1) % 10)
     one.undo(guess)
     one.correct(guess, (guess.label + 1) % 10)
-    assert feedback.load(tmp_path)[0] == []
+    assert feedback.load(home)[0] == []
     assert "1 corrections" in one.problems[guess.key]
 
 
@@ -115,14 +117,14 @@ def test_correct_with_a_store_that_refuses_keeps_the_sentence(one, given, shippe
 
 @pytest.mark.parametrize(("trusted", "stored"), [(False, 2), (True, 3)])
 def test_bring_without_a_password_stores_no_more_than_a_visit_may(
-    one, tmp_path, monkeypatch, trusted, stored
+    one, home, monkeypatch, trusted, stored
 ):
     monkeypatch.setattr(visit, "MAX_STORED", 2)
-    other = tmp_path / "other"
-    other.mkdir()
+    other = Home.at(home.folder / "other")
+    other.folder.mkdir()
     for i in range(3):
         feedback.add(other, Image.new("L", (9, 9), i), i, 9)
     archive = io.BytesIO(export(other))
     assert one.bring(archive, trusted).startswith(f"Imported {stored} corrections")
     one.bring(archive, trusted)
-    assert len(feedback.load(tmp_path)[0]) == stored
+    assert len(feedback.load(home)[0]) == stored

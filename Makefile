@@ -10,7 +10,7 @@ run: .venv/run
 	$(BIN)/streamlit run app.py
 
 test: .venv/test
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov=digits
 
 lint: .venv/test
 	$(BIN)/ruff format --check .

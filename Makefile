@@ -32,6 +32,7 @@ stress: .venv/test
 	$(BIN)/python stress/pictures.py
 	$(BIN)/python stress/server.py
 	$(BIN)/python stress/store.py
+	$(BIN)/python stress/terminate.py
 
 .venv/run: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

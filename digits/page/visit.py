@@ -85,7 +85,7 @@ class Visit:
         self._count(guess, Said(NO_DIGIT, None, thanks))
 
     def correct(self, guess: Guess, actual: int) -> None:
-        """Store what the person saw with the digit, 0 to 9, that they picked; a second tap is none."""
+        """Store what the person saw as the digit, 0 to 9, that they picked, but only once."""
         if guess.key in self.said:
             return
         if actual == guess.label:

@@ -15,10 +15,12 @@ import argparse
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ REAL = 10  # one moment in so many falls into a process that is the command line
 BEGINNING = 6.0  # s of such a run from which its moments are drawn: TensorFlow's import
 
 
-def terminate(home: Home, run: multiprocessing.Process, after: float) -> bool:
+def terminate(home: Home, run: multiprocessing.Process | Command, after: float) -> bool:
     """Tell a run to stop so many seconds from now; return whether it still ran."""
     before = home.model.read_bytes()
     run.join(after)
@@ -75,8 +77,7 @@ def strike_commands(home: Home, moments: int, seconds: float, seed: int) -> Coun
     struck, loaded = Counter(), set()
     while struck.total() < moments:
         assert time.monotonic() < ends, f"only {struck.total()} of {moments} in {seconds:.0f} s"
-        run = crash.FORK.Process(target=be_the_command, args=(home,))
-        run.start()
+        run = Command(home)
         while run.is_alive() and progress.read(home).pid != run.pid:
             time.sleep(crash.POLL)
         if terminate(home, run, rng.uniform(0, BEGINNING)):
@@ -86,13 +87,28 @@ def strike_commands(home: Home, moments: int, seconds: float, seed: int) -> Coun
     return struck
 
 
-def be_the_command(home: Home) -> None:
-    """Become a real `finetuning.py` of that home, in the place of this process."""
-    with open(home.folder / crash.SAID, "wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    words = [PROJECT / "finetuning.py", "--root", home, "--force", "--without", "gate"]
-    os.execv(sys.executable, [sys.executable, *map(str, words)])
+class Command(subprocess.Popen):
+    """A real `finetuning.py` of a home, to be told as multiprocessing's processes are."""
+
+    def __init__(self, home: Home) -> None:
+        words = ["--root", str(home), "--force", "--without", "gate"]
+        with open(home.folder / crash.SAID, "wb") as file:
+            command = [sys.executable, PROJECT / "finetuning.py", *words]
+            super().__init__(command, stdout=file, stderr=subprocess.STDOUT)
+
+    @property
+    def exitcode(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self.poll()
+
+    def is_alive(self) -> bool:
+        """Return whether it runs."""
+        return self.poll() is None
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, but so many seconds at most."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(timeout)
 
 
 def strike_all(folder: Path, moments: int, seconds: float, seed: int) -> Counter:

@@ -17,7 +17,7 @@ from digits import durable, feedback, model, versions
 from digits.home import MODEL, Home
 from digits.learning import upkeep
 from digits.versions import networks
-from stress import crash
+from stress import crash, terminate
 from tests.homes import PROJECT, add_misread
 
 KILLED = 137  # exit code of a process that kill -9 ended
@@ -255,6 +255,12 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
 
 
 def test_fine_tuning_killed_at_random_moments_leaves_all_whole(home):
-    struck = crash.strike_all(home, moments=4, seconds=600, seed=0)
+    struck = crash.strike_all(home.folder, moments=4, seconds=600, seed=0)
     assert struck.total() == 4
+    assert struck[crash.PUBLISHING]
+
+
+def test_fine_tuning_told_to_stop_at_random_moments_ends_at_once_and_says_so(home):
+    struck = terminate.strike_all(home.folder, moments=10, seconds=600, seed=0)
+    assert struck.total() == 10
     assert struck[crash.PUBLISHING]

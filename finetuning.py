@@ -26,6 +26,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
@@ -116,6 +117,9 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     return text
 
 
+flag = partial(click.option, is_flag=True)
+
+
 @click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 100})
 @click.option(
     "--root",
@@ -123,12 +127,8 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     help="Home of model.h5, train.csv and the store "
     "[default: DIGITS_HOME, or else this script's folder].",
 )
-@click.option("--dry-run", is_flag=True, help="Train and judge, but publish and record nothing.")
-@click.option(
-    "--force",
-    is_flag=True,
-    help="Train even if nothing is new since the last run; the gate still decides.",
-)
+@flag("--dry-run", help="Train and judge, but publish and record nothing.")
+@flag("--force", help="Train even if nothing is new since the last run; the gate decides.")
 @click.option(
     "--without",
     type=click.Choice(SWITCHES),
@@ -147,7 +147,7 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     callback=web_address,
     help="Tell a monitor such as healthchecks.io: URL/start, then URL/<exit code>.",
 )
-@click.option("--history", is_flag=True, help="Print every decision so far.")
+@flag("--history", help="Print every decision so far.")
 @click.option(
     "--receipt",
     metavar="[VERSION]",
@@ -155,7 +155,7 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     flag_value=receipts.LAST,
     help="Print what the last run, or the one that made VERSION, did to each correction.",
 )
-@click.option("--status", is_flag=True, help="Print what runs, or how it ended.")
+@flag("--status", help="Print what runs, or how it ended.")
 @click.option(
     "--rollback", metavar="VERSION", help="Put an earlier version back in service, such as v1."
 )
@@ -164,14 +164,9 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     metavar="WHEN",
     help='Learn by itself: "0 2 * * *" is every night at two; @daily and the like will do.',
 )
-@click.option("--remove-cron", is_flag=True, help="Learn by itself no longer.")
-@click.option("--show-cron", is_flag=True, help="Print the crontab's entry, last and next run.")
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Try the crontab's entry as cron would, and all that "
-    "it needs; exit code 0 if all is well.",
-)
+@flag("--remove-cron", help="Learn by itself no longer.")
+@flag("--show-cron", help="Print the crontab's entry, last and next run.")
+@flag("--check", help="Try the crontab's entry as cron would; exit code 0 if all is well.")
 def command(**given: Any) -> int:
     """Do what was asked for; return its exit code."""
     options = Options(**given)

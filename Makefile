@@ -10,7 +10,7 @@ run: .venv/run
 	$(BIN)/streamlit run app.py
 
 test: .venv/test
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov=digits
 
 lint: .venv/test
 	$(BIN)/ruff format --check .
@@ -32,6 +32,7 @@ stress: .venv/test
 	$(BIN)/python stress/pictures.py
 	$(BIN)/python stress/server.py
 	$(BIN)/python stress/store.py
+	$(BIN)/python stress/terminate.py
 
 .venv/run: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

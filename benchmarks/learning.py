@@ -31,10 +31,8 @@ from digits.home import MODEL
 from digits.model import training
 from digits.rows import TRAIN, is_held_out, read_rows
 from digits.versions import receipts
-from tests.homes import make_home, misread, styled_pictures
+from tests.homes import PROJECT, make_home, misread, styled_pictures
 from tests.styles import on_paper
-
-ROOT = Path(__file__).resolve().parents[1]
 
 GOALS = (
     "Goals: now right 100 % of 20, 95 % of 100, 90 % of 500; unseen: half of the errors gone; "
@@ -63,7 +61,7 @@ def main():
     options = parser.parse_args()
     if options.many:
         return learn_many(options.many)
-    shipped = model.load(ROOT / MODEL)
+    shipped = model.load(PROJECT / MODEL)
     measures = gather(options.mnist)
     print(GOALS)
     names = [*measures, *[""] * (4 - len(measures))]
@@ -104,9 +102,9 @@ def flip(shipped, wrong, percent, seed):
     ]
     with tempfile.TemporaryDirectory() as folder:
         home, _ = run(make_home(Path(folder)), answers)
-        lines = receipts.last(home)["corrections"]
-        same = home.model.read_bytes() == (ROOT / MODEL).read_bytes()
-    held = [line["outcome"] == receipts.HELD_BACK for line in lines]
+        lines = receipts.last(home).corrections
+        same = home.model.read_bytes() == (PROJECT / MODEL).read_bytes()
+    held = [line.outcome == receipts.HELD_BACK for line in lines]
     hits = sum(held[i] for i in flipped)
     alarms = sum(held) - hits
     print(
@@ -135,7 +133,7 @@ def misread_bent(net, n, seed):
     Of all ten digits, since a single style is learned after two runs.
     """
     rng = np.random.default_rng(seed)
-    digits, labels = read_rows(ROOT / TRAIN)
+    digits, labels = read_rows(PROJECT / TRAIN)
     part = ~is_held_out(digits)
     bent = [training.augment(training.augment(digits[part], rng), rng) for _ in range(2)]
     bent, labels = np.concatenate(bent), np.tile(labels[part], 2)
@@ -166,13 +164,15 @@ def run(home, wrong, watch=()):
     for picture, guess, label in wrong:
         feedback.add(home, picture, int(guess), int(label))
     began = time.monotonic()
-    subprocess.run([*watch, sys.executable, ROOT / "finetuning.py", "--root", home], check=False)
+    subprocess.run(
+        [*watch, sys.executable, PROJECT / "finetuning.py", "--root", str(home)], check=False
+    )
     return home, time.monotonic() - began
 
 
 def naive(rows):
     """Return the shipped network after five epochs of Adam on the mistakes alone."""
-    net = model.load(ROOT / MODEL)
+    net = model.load(PROJECT / MODEL)
     net.compile("adam", "categorical_crossentropy")
     net.fit(model.scale(rows[0]), training.one_hot(rows[1]), epochs=5, verbose=0)
     return net
@@ -180,7 +180,7 @@ def naive(rows):
 
 def gather(mnist):
     """Return rows to measure on, by name: digits, uint8 (n, 28, 28), and labels, int (n,)."""
-    digits, labels = read_rows(ROOT / "train.csv")
+    digits, labels = read_rows(PROJECT / "train.csv")
     apart = is_held_out(digits)
     strange = load_digits()
     small = (strange.images * (255 / 16)).astype(np.uint8)

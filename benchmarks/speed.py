@@ -25,15 +25,13 @@ import psutil
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
-import finetuning
 from digits import feedback, images, model, versions
 from digits.feedback import corrections
 from digits.home import IMAGES, MODEL
+from digits.learning import material
 from digits.rows import TRAIN, read_rows
-from tests.homes import add_misread, make_home, styled_pictures
+from tests.homes import PROJECT, add_misread, make_home, styled_pictures
 from tests.served import APP, LAUNCH, serve
-
-ROOT = Path(__file__).resolve().parents[1]
 
 WAIT = 120  # s for anything on the page
 VISITS, PICTURES = 10, 10  # visitors one after the other, and the pictures each of them gives
@@ -75,8 +73,8 @@ def main():
 
 def network():
     """One digit, then more at once, through the network alone."""
-    net, plain = model.load_light(ROOT / MODEL), model.load(ROOT / MODEL)
-    digits, _ = read_rows(ROOT / TRAIN)
+    net, plain = model.load_light(PROJECT / MODEL), model.load(PROJECT / MODEL)
+    digits, _ = read_rows(PROJECT / TRAIN)
     for n in BATCHES:
         ours = timed(max(5, 500 // n), model.predict, net, digits[:n])
         theirs = timed(10, plain_predict, plain, digits[:n])
@@ -91,7 +89,7 @@ def plain_predict(net, digits):
 
 def upload():
     """A file until its answer, as the server does it."""
-    net = model.load_light(ROOT / MODEL)
+    net = model.load_light(PROJECT / MODEL)
     drawn = styled_pictures(1)[0][0]
     for name, size, goal in (("280 px", (280, 280), 8e-3), ("12 MP", (4000, 3000), 70e-3)):
         data = jpeg(ImageOps.pad(drawn, size, color=drawn.getpixel((0, 0))))
@@ -110,7 +108,7 @@ def plain_answer(data):
     """Return the plain way's answer to a file's bytes."""
     import keras
 
-    net = keras.models.load_model(ROOT / MODEL, compile=False)
+    net = keras.models.load_model(PROJECT / MODEL, compile=False)
     picture = ImageOps.invert(Image.open(io.BytesIO(data)).convert("L")).resize((28, 28))
     return plain_predict(net, np.array(picture)[np.newaxis])
 
@@ -121,9 +119,9 @@ def plain_answer(data):
 def page():
     """From the command to the page, to the first answer, to a hundred answers."""
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        home = make_home(Path(folder) / "root")
+        home = make_home(Path(folder) / "home")
         script = Path(folder) / "plain.py"
-        script.write_text(PLAIN_PAGE.format(path=str(ROOT / MODEL)))
+        script.write_text(PLAIN_PAGE.format(path=str(PROJECT / MODEL)))
         pictures = save_pictures(Path(folder), VISITS * PICTURES)
         ours = [start_and_answer(chromium, APP, home, pictures[i]) for i in range(4)]
         theirs = [start_and_answer(chromium, script, home, pictures[i]) for i in range(2)]
@@ -162,15 +160,15 @@ def report_memory(chromium, address, process, pictures):
 def learning():
     """A fine-tuning beside an open page, and the page's way to the new version."""
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        home = make_home(Path(folder) / "root")
-        add_misread(home, model.load_light(ROOT / MODEL), 20)
+        home = make_home(Path(folder) / "home")
+        add_misread(home, model.load_light(PROJECT / MODEL), 20)
         pictures = save_pictures(Path(folder), 10)
         with serve(home, said=subprocess.DEVNULL) as (address, _):
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
             idle = [answer_anew(tab, address, one) for one in pictures]
             report("answer in the browser, nothing else runs", idle)
-            command = [sys.executable, ROOT / "finetuning.py", "--root", home]
+            command = [sys.executable, PROJECT / "finetuning.py", "--root", str(home)]
             began = time.perf_counter()
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             busy = []
@@ -232,7 +230,7 @@ def save_pictures(folder, n):
 def growth():
     """Loading the store, adding to it, drawing the page and learning, the larger it gets.
 
-    A run reads at most `finetuning.MAX_CORRECTIONS`, so its time stops growing there.
+    A run reads at most `material.MAX_CORRECTIONS`, so its time stops growing there.
     """
     for n in STORES:
         with tempfile.TemporaryDirectory() as folder:
@@ -244,10 +242,9 @@ def growth():
             report(f"rerun of the page, {n:,} corrections", timed_page(home))
 
 
-def fill(home, n):
-    """Return a home with n corrections in the three columns of the original project."""
-    make_home(home.folder / "root")
-    home = home.folder / "root"
+def fill(folder, n):
+    """Return a home there with n corrections in the three columns of the original project."""
+    home = make_home(folder)
     home.images.mkdir()
     names = [f"{IMAGES}/incorrect_image_{i}.png" for i in range(n)]
     picture = io.BytesIO()
@@ -267,7 +264,7 @@ def add_next(home, pictures):
 
 def gather(home):
     """Read a run's corrections and rows, as every fine-tuning does first."""
-    finetuning.gather(home, feedback.load(home)[0], 0, Mock())
+    material.gather(home, feedback.load(home)[0], 0, Mock())
 
 
 def timed_page(home):
@@ -275,7 +272,7 @@ def timed_page(home):
     from streamlit.testing.v1 import AppTest
 
     os.environ["DIGITS_HOME"] = str(home)
-    script = AppTest.from_file(str(ROOT / "app.py"), default_timeout=WAIT)
+    script = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=WAIT)
     return timed(3, script.run)
 
 

@@ -4,17 +4,17 @@
 
 Every run is `finetuning.main` in a process of its own, made small, and forked from one that has
 TensorFlow imported already: nothing is written during that import, and a kill there is cheap talk.
-Two roots side by side. Every other moment is drawn over the whole run, the others over its last
-part, in which everything is written. After each `kill -9`: model.h5 is, to the byte, a network
-that was published, and loads; the history has no torn line; the store is as it was. After the last,
-a run publishes and leaves no litter. Prints what the runs were doing when they were struck; a
+Two homes side by side. Every other moment is drawn over the whole run, the others over its last
+part, in which everything is written. After each `kill -9`: model.h5 is, to the byte, the network
+that served before or the candidate that was announced, and loads; once settled, the history ends
+with it; no line is torn; the store is as it was. After the last, a run publishes and leaves no
+litter. Prints what the runs were doing when they were struck; a
 fault, or fewer moments than asked for within the seconds, ends in an assertion.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -36,23 +37,25 @@ from digits import durable, feedback, model, versions
 from digits.home import Home
 from digits.jobs import progress
 from digits.rows import TRAIN
+from digits.versions import networks
 from tests.homes import PROJECT, add_misread, make_home
 
 # `patch` refuses a name that learning no longer has.
 SMALL = {"RATES": (1e-3,), "ROUNDS": 1, "REPLAY_ROWS": 20}
 ROWS = 25  # one in so many of train.csv
 CORRECTIONS = 3
-ROOTS = 2
+HOMES = 2
 PUBLISHING = "Publishing"  # the phase in which all is written
 POLL = 0.002  # s between looks at the status
-LOG = "said.txt"
+SAID = "said.txt"
 
 FORK = multiprocessing.get_context("fork")
+End = Callable[[Home, multiprocessing.Process, float], bool]
 
 
-def prepare(home: Home) -> Path:
+def prepare(folder: Path) -> Home:
     """Return a small home in that folder, with corrections to learn."""
-    make_home(home)
+    home = make_home(folder)
     rows = (PROJECT / TRAIN).read_text().splitlines(keepends=True)
     home.train.unlink()  # a link to the project's
     home.train.write_text("".join(rows[:1] + rows[1::ROWS]))
@@ -61,17 +64,32 @@ def prepare(home: Home) -> Path:
     return home
 
 
-def strike_all(folder: Path, moments: int, seconds: float, seed: int) -> Counter:
-    """Strike two roots in the folder at that many moments; return how many fell in which phase."""
-    roots = [prepare(folder / str(i)) for i in range(ROOTS)]
-    shares = [moments // ROOTS, moments - moments // ROOTS]
-    seeds = [ROOTS * seed + i for i in range(ROOTS)]
-    with ProcessPoolExecutor(ROOTS, multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(strike, roots, shares, [seconds] * ROOTS, seeds), Counter())
+def kill(home: Home, run: multiprocessing.Process, after: float) -> bool:
+    """Kill a run so many seconds from now; return whether it still ran."""
+    run.join(after)
+    run.kill()
+    run.join()
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)  # the process that tries its network's file
+    assert run.exitcode in (0, -signal.SIGKILL), run.exitcode
+    return run.exitcode != 0
 
 
-def strike(home: Home, moments: int, seconds: float, seed: int) -> Counter:
-    """Kill runs at that many random moments; return how many fell into which phase.
+def strike_all(folder: Path, moments: int, seconds: float, seed: int, end: End = kill) -> Counter:
+    """Strike two homes in the folder at that many moments; return how many fell in which phase.
+
+    end: ends a run of a home so many seconds from now; returns whether it still ran.
+    """
+    homes = [prepare(folder / str(i)) for i in range(HOMES)]
+    shares = [moments // HOMES, moments - moments // HOMES]
+    seeds = [HOMES * seed + i for i in range(HOMES)]
+    with ProcessPoolExecutor(HOMES, multiprocessing.get_context("spawn")) as pool:
+        ends = [end] * HOMES
+        return sum(pool.map(strike, homes, shares, [seconds] * HOMES, seeds, ends), Counter())
+
+
+def strike(home: Home, moments: int, seconds: float, seed: int, end: End) -> Counter:
+    """End runs at that many random moments; return how many fell into which phase.
 
     Raises AssertionError for any fault, or when the seconds are over before.
     """
@@ -88,7 +106,7 @@ def strike(home: Home, moments: int, seconds: float, seed: int) -> Counter:
             wait_until_publishing(home, run)
         share = (done // 2 + rng.random()) / -(-moments // 2)  # each part of the length gets one
         began = time.monotonic()
-        if kill(run, share * lengths[done % 2]):
+        if end(home, run, share * lengths[done % 2]):
             struck[phase(home, run.pid)] += 1
         else:
             lengths[done % 2] = time.monotonic() - began  # the first took longer
@@ -112,7 +130,7 @@ def fine_tune(home: Home) -> None:
 
     tensorflow.config.run_functions_eagerly(True)  # compiling takes half of so small a run
     os.setsid()
-    with open(home.log, "wb") as log:
+    with open(home.folder / SAID, "wb") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     with patch.multiple("digits.learning.finetune", **SMALL):
@@ -127,7 +145,7 @@ def complete(home: Home) -> tuple[float, float]:
     late = time.monotonic()
     run.join()
     ended = time.monotonic()
-    assert run.exitcode == 0, home.log.read_text()
+    assert run.exitcode == 0, (home.folder / SAID).read_text()
     litter = [*home.folder.rglob(f"*{durable.PARTIAL}"), *home.versions.glob(".run-*")]
     assert not litter, litter
     go_back(home)
@@ -137,29 +155,18 @@ def complete(home: Home) -> tuple[float, float]:
 def wait_until_publishing(home: Home, run: multiprocessing.Process) -> None:
     """Return once the run writes its network, or has ended."""
     while run.is_alive():
-        entry = progress.read(home)
-        if (entry.get("pid"), entry.get("phase")) == (run.pid, PUBLISHING):
+        status = progress.read(home)
+        if (status.pid, status.phase) == (run.pid, PUBLISHING):
             return
         time.sleep(POLL)
 
 
-def kill(run: multiprocessing.Process, after: float) -> bool:
-    """Kill a run so many seconds from now; return whether it still ran."""
-    run.join(after)
-    run.kill()
-    run.join()
-    with suppress(ProcessLookupError):
-        os.killpg(run.pid, signal.SIGKILL)  # the process that tries its network's file
-    assert run.exitcode in (0, -signal.SIGKILL), run.exitcode
-    return run.exitcode != 0
-
-
 def phase(home: Home, pid: int) -> str:
     """Return what the run with this process number last said that it was doing."""
-    entry = progress.read(home)
-    if entry.get("pid") != pid:
+    status = progress.read(home)
+    if status.pid != pid:
         return "Starting"
-    return entry["phase"] if entry["state"] == "running" else "Ending"
+    return status.phase if status.state in (progress.RUNNING, "stopped") else "Ending"
 
 
 def go_back(home: Home) -> None:
@@ -170,15 +177,24 @@ def go_back(home: Home) -> None:
 
 def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
     """Assert that the home is whole; loaded: hashes of the networks that were loaded before."""
-    lines = home.history.read_text().splitlines()
-    known = {json.loads(line)["sha256"] for line in lines}
-    sha256 = hashlib.sha256(home.model.read_bytes()).hexdigest()
-    assert sha256 in known
+    assert not home.is_running()
+    before = served(home)[-1:]
+    announced = versions.announced(home)
+    sha256 = networks.hash_of(home.model)
+    assert sha256 in (before + [announced.sha256] if announced else before)
+    versions.settle(home)
+    assert sha256 == served(home)[-1]
     if sha256 not in loaded:
         model.load_light(home.model)  # with Keras, the next run loads it
         loaded.add(sha256)
     assert contents(home) == store
     assert feedback.load(home)[1] == []
+
+
+def served(home: Home) -> list[str]:
+    """Return the hashes of the networks that came into service, by the history's lines, as told."""
+    records = [json.loads(line) for line in home.history.read_text().splitlines()]
+    return [one["sha256"] for one in records if one["decision"] != versions.REFUSED]
 
 
 def contents(home: Home) -> dict[str, bytes]:

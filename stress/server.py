@@ -148,7 +148,7 @@ async def crowd(server: Server, home: Home, given: list[list[tuple]]) -> list[tu
             await until_running(home, True)
             told = [click for clicks in await asyncio.gather(*judging) for click in clicks]
             over.set()
-    decisions = [one["decision"] for one in versions.history(home) if "accuracy_after" in one]
+    decisions = [one.decision for one in versions.history(home) if one.run]
     print("fine-tunings:", ", ".join(decisions))
     stored, warnings = feedback.load(home)
     assert len(stored) - before == sum(label == STORE for label, *_ in told)
@@ -271,7 +271,7 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=10, help="pictures that each visitor judges")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = make_home(Path(folder) / "root")
+        home = make_home(Path(folder) / "home")
         log = Path(folder) / "server.txt"
         asyncio.run(run(home, log, options.swaps, options.visitors, options.judged))
 

@@ -23,11 +23,9 @@ from PIL import Image
 
 from digits import feedback, model
 from digits.feedback import archive, corrections
-from digits.home import MODEL, TABLE
+from digits.home import TABLE, Home
 from finetuning import DONE, LOCKED, REFUSED
-from tests.homes import add_misread, make_home
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.homes import PROJECT, add_misread, make_home
 
 CHANGED = 40  # corrections that are there before, and are changed while others are added
 
@@ -38,17 +36,16 @@ def main():
     parser.add_argument("--each", type=int, default=250)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
+        home = Home.at(folder)
         seconds = add_at_once(home, options.processes, options.each)
         check(home, options.processes * options.each, "alone", seconds)
     with tempfile.TemporaryDirectory() as folder:
-        beside_others(Path(folder), options.processes, options.each)
+        beside_others(make_home(Path(folder)), options.processes, options.each)
 
 
 def beside_others(home, processes, each):
     """Add while corrections are changed and exported, and learned from by finetuning.py."""
-    make_home(home)
-    add_misread(home, model.load_light(ROOT / MODEL), CHANGED)
+    add_misread(home, model.load_light(home.model), CHANGED)
     learning = [learn(home), learn(home)]
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
@@ -70,7 +67,7 @@ def beside_others(home, processes, each):
 
 def learn(home):
     """Start a fine-tuning; return its process."""
-    command = [sys.executable, ROOT / "finetuning.py", "--root", home]
+    command = [sys.executable, PROJECT / "finetuning.py", "--root", str(home)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -112,9 +109,9 @@ def change(home, stop):
 
 
 def find(home, image):
-    """Return the label and the answers of the correction with that image."""
+    """Return the label and the votes of the correction with that image."""
     found = next(one for one in feedback.load(home)[0] if one.image == image)
-    return found.actual, found.answers
+    return found.actual, found.votes
 
 
 def export(home, stop):

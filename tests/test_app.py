@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from digits import feedback, images, model, versions
 from digits.feedback import verdicts
 from digits.feedback.archive import export
+from digits.home import Home
 from digits.jobs import launch, progress, schedule
 from digits.page import sandbox
 from tests.homes import PROJECT, add_misread, make_home, misread
@@ -279,9 +280,9 @@ def test_page_store_damaged_says_so(page, home):
 
 def test_page_run_elsewhere_shows_its_progress(page, home, shipped):
     add_misread(home, shipped, 1)
-    running = progress.Reporter(home, "cron")  # process 1 is always there
-    running.progress("Training", 0.4)
-    page.run()
+    with home.run_lock():
+        progress.Reporter(home, "cron").progress("Training", 0.4)
+        page.run()
     assert not page.exception
     assert button(page, "Run Fine-tuning").disabled
 
@@ -304,8 +305,8 @@ def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipp
 
 
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other")
-    add_misread(make_home(other), shipped, 2)
+    other = make_home(tmp_path_factory.mktemp("other"))
+    add_misread(other, shipped, 2)
     open_part(page, "Corrections")
     page.file_uploader[1].set_value(("corrections.zip", export(other), "application/zip"))
     page.run()
@@ -322,7 +323,7 @@ def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(pag
     assert "--install-cron" in page.code[0].value
     page.toggle[0].set_value(True).run()
     assert not page.exception
-    assert "2,983 held-out digits wrongly" in said(page)
+    assert "of 2,983 held-out digits" in said(page)
 
 
 def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch):
@@ -350,10 +351,10 @@ def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, home, monk
     begun = []
 
     class Running:
-        says, record, lost = "", {}, []
+        says, record, lost = "", None, []
 
         def __init__(self, home, without):
-            self.sandbox = home.folder / "copy"
+            self.sandbox = Home.at(home.folder / "copy")
             begun.append((home, without))
 
         def is_alive(self):

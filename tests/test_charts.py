@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from digits.page import charts
+from digits.versions import Record, Report
 
-RUN = {
-    "version": "v2-0a1b2c3d",
-    "decision": "published",
-    "accuracy_after": 0.99,
-    "interval_after": [0.98, 0.995],
-    "learned": 3,
-    "corrections": 4,
-    "held_out_rows": 2983,
-    "fixed": 1,
-    "broken": 2,
-}
+REPORT = Report(
+    "it learned",
+    learned=3,
+    corrections=4,
+    held_out_rows=2983,
+    accuracy_after=0.99,
+    interval_after=(0.98, 0.995),
+    fixed=1,
+    broken=2,
+)
+PUBLISHED = Record("published", "v2-0a1b2c3d", "0", "2026-01-01", run=REPORT)
 
 
 def opened(content):
@@ -61,7 +63,9 @@ def test_shrunk_of_a_small_picture_stays_small():
 
 @pytest.mark.parametrize("chart", [charts.accuracy, charts.learned])
 def test_history_has_one_place_for_each_run(chart):
-    specification = chart([RUN, RUN | {"decision": "refused"}]).to_dict()
+    specification = chart(
+        [(PUBLISHED, REPORT), (replace(PUBLISHED, decision="refused"), REPORT)]
+    ).to_dict()
     (rows,) = specification["datasets"].values()
     assert [row["run"] for row in rows] == ["1: v2", "2: v2"]
     assert [row["decision"] for row in rows] == ["published", "refused"]

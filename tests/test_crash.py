@@ -15,7 +15,9 @@ from PIL import Image
 import finetuning
 from digits import durable, feedback, model, versions
 from digits.home import MODEL, Home
-from stress import crash
+from digits.learning import upkeep
+from digits.versions import networks
+from stress import crash, terminate
 from tests.homes import PROJECT, add_misread
 
 KILLED = 137  # exit code of a process that kill -9 ended
@@ -32,9 +34,9 @@ def make_store(home: Home) -> None:
 
 
 def publish(home: Home, network: bytes = NEW) -> None:
-    candidate = home.parent / "candidate.h5"
+    candidate = home.folder.parent / "candidate.h5"
     candidate.write_bytes(network)
-    versions.publish(home, candidate, {})
+    versions.publish(home, candidate, versions.current(home), versions.Report("better"))
 
 
 def roll_back(home: Home) -> None:
@@ -43,7 +45,7 @@ def roll_back(home: Home) -> None:
 
 def restore(home: Home) -> None:
     home.model.unlink(missing_ok=True)
-    versions.restore(home, versions._unchanged(home, versions.kept(home)[0]))
+    versions.restore(home, networks.unchanged(home, versions.kept(home)[0]))
 
 
 def add(home: Home) -> None:
@@ -73,7 +75,7 @@ def load_bytes(path: Path) -> bytes:
 def die_everywhere(act, folder: Path) -> None:
     """Do act once for each of its steps, each time in a process that dies there."""
     for number in range(200):
-        home = folder / str(number) / "root"
+        home = Home.at(folder / str(number) / "home")
         home.folder.mkdir(parents=True)
         make_store(home)
         child = os.fork()
@@ -82,9 +84,12 @@ def die_everywhere(act, folder: Path) -> None:
             os._exit(0)
         died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
         assert_whole(home, model_may_be_gone=act is restore)
+        versions.settle(home)
+        assert_settled(home, model_may_be_gone=act is restore)
         act(home)  # the next attempt works, and a run sweeps up
-        finetuning.sweep(home)
+        upkeep.repair(home)
         assert_whole(home)
+        assert_settled(home)
         assert not list(home.folder.rglob(f"*{durable.PARTIAL}"))
         assert len(feedback.load(home)[0]) == 1 + (act is add)
         if not died:
@@ -97,26 +102,33 @@ def die_everywhere(act, folder: Path) -> None:
 def test_death_at_any_step_leaves_a_network_and_a_whole_store(act, home):
     # From a process without TensorFlow's threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=die_everywhere, args=(act, home))
+    process = context.Process(target=die_everywhere, args=(act, home.folder))
     process.start()
     process.join()
     assert process.exitcode == 0
 
 
 def assert_whole(home: Home, model_may_be_gone: bool = False) -> None:
-    _, _, problem = versions.serving(home, load_bytes)
-    assert not problem or model_may_be_gone
+    assert not versions.serving(home, load_bytes).problem or model_may_be_gone
     corrections, warnings = feedback.load(home)
     assert corrections
     assert not warnings
     assert all((home.folder / one.image).exists() for one in corrections)
 
 
+def assert_settled(home: Home, model_may_be_gone: bool = False) -> None:
+    """The last network that came into service, by the history, is what model.h5 is."""
+    served = [one.sha256 for one in versions.history(home) if one.decision != versions.REFUSED]
+    assert home.model.exists() or model_may_be_gone
+    assert not home.model.exists() or served[-1] == networks.hash_of(home.model)
+    assert not home.announced.exists()
+
+
 def test_publish_what_is_renamed_was_synced_before_and_its_folder_after(home, monkeypatch):
     """The order that a power cut respects (fsync(2), rename(2))."""
     make_store(home)
     happened = []
-    sync, rename = os.fsync, os.replace
+    sync, rename, remove = os.fsync, os.replace, os.unlink
 
     def fsync(descriptor):
         happened.append(("synced", os.fstat(descriptor).st_ino))
@@ -126,8 +138,14 @@ def test_publish_what_is_renamed_was_synced_before_and_its_folder_after(home, mo
         happened.append(("renamed", os.stat(source).st_ino, Path(target)))
         rename(source, target)
 
+    def unlink(path):
+        if Path(path).exists():
+            happened.append(("removed", os.stat(path).st_ino, Path(path)))
+        remove(path)
+
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "unlink", unlink)
     publish(home)
     monkeypatch.undo()
 
@@ -136,27 +154,35 @@ def test_publish_what_is_renamed_was_synced_before_and_its_folder_after(home, mo
         _, inode, target = happened[i]
         assert ("synced", inode) in happened[:i]
         assert ("synced", target.parent.stat().st_ino) in happened[i:]
-    history = home.history
-    assert happened[renames[-1]][2] == home.model
-    assert ("synced", history.stat().st_ino) in happened[: renames[-1]]
+    kept, announced, served = renames
+    targets = [happened[i][2] for i in renames]
+    assert targets == [networks.file_of(home, versions.kept(home)[-1]), home.announced, home.model]
+    folder = ("synced", home.versions.stat().st_ino)
+    assert folder in happened[kept:announced]
+    assert folder in happened[announced:served]
+    recorded = happened.index(("synced", home.history.stat().st_ino))
+    (withdrawn,) = [i for i, (what, *_) in enumerate(happened) if what == "removed"]
+    assert ("synced", home.folder.stat().st_ino) in happened[served:recorded]
+    assert happened[withdrawn][2] == home.announced
+    assert recorded < withdrawn
 
 
 @pytest.fixture
 def disk(home):
     """A small disk of its own, 8 MB; needs the right to mount one."""
-    folder = home.folder / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    disk = Home.at(home.folder / "disk")
+    disk.folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
     if not shutil.which("mount") or subprocess.call(mount):
-        pytest.skip("needs the right to mount a small disk: run as home, on a whole machine")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+        pytest.skip("needs the right to mount a small disk: run as root, on a whole machine")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def fill(disk: Path, free: int) -> None:
+def fill(disk: Home, free: int) -> None:
     """Leave `free` bytes of the disk, in pages of 4 kB."""
     with open(disk.folder / "filler", "wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(disk).free - free)
+        os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(disk.folder).free - free)
 
 
 def refusal(act, home: Home) -> str:
@@ -179,8 +205,11 @@ def test_publish_full_disk_leaves_the_old_network_and_no_litter(pages, disk):
     assert_whole(disk)
     assert not list(disk.folder.rglob(f"*{durable.PARTIAL}"))
     (disk.folder / "filler").unlink()
+    versions.settle(disk)
+    assert_settled(disk)
     publish(disk)
     assert_whole(disk)
+    assert_settled(disk)
 
 
 @pytest.mark.parametrize("pages", range(5))
@@ -213,7 +242,7 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
     fill(disk, 0)
     assert finetuning.main(["--root", str(disk)]) == finetuning.FAILED
     assert "No space left on device" in capfd.readouterr().err
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert finetuning.main(["--root", str(disk)]) == finetuning.FAILED
     said = capfd.readouterr()
     assert "Read-only file system" in said.err
@@ -226,6 +255,12 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
 
 
 def test_fine_tuning_killed_at_random_moments_leaves_all_whole(home):
-    struck = crash.strike_all(home, moments=4, seconds=600, seed=0)
+    struck = crash.strike_all(home.folder, moments=4, seconds=600, seed=0)
     assert struck.total() == 4
+    assert struck[crash.PUBLISHING]
+
+
+def test_fine_tuning_told_to_stop_at_random_moments_ends_at_once_and_says_so(home):
+    struck = terminate.strike_all(home.folder, moments=10, seconds=600, seed=0)
+    assert struck.total() == 10
     assert struck[crash.PUBLISHING]

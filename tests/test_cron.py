@@ -2,7 +2,7 @@
 
 User and daemon are the test's own. The daemon lives in a mount namespace (unshare(1)), in which it
 has its own crontabs and pid file, none of the machine's jobs, and in which the user may pass
-through the folders to Python and the project, should these be closed (such as /home). Outside of
+through the folders to Python and the project, should these be closed (such as /root). Outside of
 it nothing is changed but /etc/passwd, where the user comes and goes. Its crontabs look old, because
 cron reads them again only when a time of change differs, in whole seconds: an entry installed in
 the very second in which the daemon started would never be seen.
@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 import finetuning
-from digits.home import MODEL
+from digits.home import MODEL, Home
 from digits.jobs import doctor, schedule
 from digits.rows import TRAIN
 from tests.homes import PROJECT
@@ -75,7 +75,7 @@ def as_user(user, tmp_path):
     )
     while daemon.poll() is None and doctor.read_name(Path(f"/proc/{daemon.pid}/comm")) != "cron":
         time.sleep(0.01)
-    assert daemon.poll() is None, "no cron daemon in a mount namespace: may home mount here?"
+    assert daemon.poll() is None, "no cron daemon in a mount namespace: may root mount here?"
 
     def run(*words):
         inside = ["nsenter", f"--target={daemon.pid}", "--mount"]
@@ -96,13 +96,13 @@ def closed_folders(*paths: Path) -> list[Path]:
 @pytest.fixture
 def home(user):
     """The user's home, with a name that shells and crontabs stumble over."""
-    folder = Path(user.pw_dir, ODD)
-    folder.mkdir()
+    home = Home.at(Path(user.pw_dir, ODD))
+    home.folder.mkdir()
     for name in (MODEL, TRAIN):
-        shutil.copy(PROJECT / name, folder)
-    for path in (folder, *folder.iterdir()):
+        shutil.copy(PROJECT / name, home.folder)
+    for path in (home.folder, *home.folder.iterdir()):
         shutil.chown(path, user.pw_name)
-    return folder
+    return home
 
 
 def test_cron_entry_of_a_user_is_run_by_a_real_daemon(as_user, home, user):
@@ -112,10 +112,10 @@ def test_cron_entry_of_a_user_is_run_by_a_real_daemon(as_user, home, user):
     checked = as_user(*command, "--check")
     assert checked.returncode == finetuning.DONE, checked.stdout
     ends = time.monotonic() + MINUTE
-    while not schedule.last_run(home) and time.monotonic() < ends:
+    while not schedule.remembered(home).when and time.monotonic() < ends:
         time.sleep(0.1)
-    last = schedule.last_run(home)
-    assert (last["code"], last["message"]) == (0, "Nothing to learn: no corrections are stored.")
+    last = schedule.remembered(home)
+    assert (last.code, last.message) == (0, "Nothing to learn: no corrections are stored.")
     assert "asked by cron" in home.log.read_text()
     assert home.log.stat().st_uid == user.pw_uid
     assert as_user(*command, "--remove-cron").stdout == "Removed.\n"

@@ -12,12 +12,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from PIL import Image
 
 import finetuning
 from digits import feedback, images, metrics, model, versions
-from digits.home import MODEL
+from digits.home import MODEL, Home
 from digits.jobs import progress
 from digits.learning import finetune, gate
 from digits.rows import is_held_out, read_rows
@@ -27,10 +26,16 @@ from tests.homes import PROJECT, add_misread, make_home
 CORRECTIONS = 12
 
 
-def contents(folder):
-    """Every file below the folder but the log, with its bytes."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+def contents(home):
+    """Every file of the home but the log, with its bytes."""
+    paths = [path for path in home.folder.rglob("*") if path.is_file() and path != home.log]
+    return {str(path.relative_to(home.folder)): path.read_bytes() for path in paths}
+
+
+def copy_of(home, folder):
+    """The same home once more, in a folder that is not there yet."""
+    shutil.copytree(home.folder, folder)
+    return Home.at(folder)
 
 
 def guess(net, picture):
@@ -75,15 +80,13 @@ def test_main_published_forgets_nothing(learned, shipped):
 
 def test_main_published_leaves_history_and_receipt(learned):
     first, run = versions.history(learned.home)
-    assert (first["decision"], run["decision"]) == (versions.PLACED, versions.PUBLISHED)
-    assert run["parent"] == first["version"]
-    assert run["corrections"] == CORRECTIONS
-    receipt = receipts.read(learned.home, run["receipt"])
-    assert [line["actual"] for line in receipt["corrections"]] == [
-        label for _, _, label in learned.wrong
-    ]
-    assert sum(flip["fixed"] for flip in receipt["flipped"]) == run["fixed"]
-    assert progress.read(learned.home)["code"] == 0
+    assert (first.decision, run.decision) == (versions.PLACED, versions.PUBLISHED)
+    assert run.parent == first.version
+    assert run.run.corrections == CORRECTIONS
+    receipt = receipts.read(learned.home, run.run.receipt)
+    assert [line.actual for line in receipt.corrections] == [label for _, _, label in learned.wrong]
+    assert sum(flip.fixed for flip in receipt.flipped) == run.run.fixed
+    assert progress.read(learned.home).code == 0
 
 
 def test_main_receipt_and_status_say_what_the_run_did(learned, capsys):
@@ -109,8 +112,7 @@ def test_main_nothing_new_does_nothing(learned, capsys):
 
 
 def test_main_rollback_puts_the_shipped_network_back_to_the_byte(learned, capsys, tmp_path):
-    home = tmp_path / "root"
-    shutil.copytree(learned.home, home)
+    home = copy_of(learned.home, tmp_path / "home")
     assert finetuning.main(["--root", str(home), "--rollback", "v1"]) == finetuning.DONE
     assert home.model.read_bytes() == (PROJECT / MODEL).read_bytes()
     assert finetuning.main(["--root", str(home), "--history"]) == finetuning.DONE
@@ -120,8 +122,7 @@ def test_main_rollback_puts_the_shipped_network_back_to_the_byte(learned, capsys
 
 
 def test_main_dry_run_writes_nothing(learned, brief, capsys, tmp_path):
-    home = tmp_path / "root"
-    shutil.copytree(learned.home, home)
+    home = copy_of(learned.home, tmp_path / "home")
     before = contents(home)
     assert finetuning.main(["--root", str(home), "--dry-run", "--force"]) == finetuning.DONE
     assert "would be" in capsys.readouterr().out
@@ -138,10 +139,10 @@ def test_main_wrong_labels_are_refused_model_unchanged(tmp_path, capsys):
     assert finetuning.main(["--root", str(home)]) == finetuning.REFUSED
     assert home.model.read_bytes() == before
     assert capsys.readouterr().err.startswith("Refused, v1 stays: ")
-    assert versions.history(home)[-1]["decision"] == versions.REFUSED
+    assert versions.history(home)[-1].decision == versions.REFUSED
 
 
-def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, brief, shipped, rows):
+def test_main_wrong_label_is_held_back_until_a_second_vote(tmp_path, brief, shipped, rows):
     home = make_home(tmp_path)
     add_misread(home, shipped, CORRECTIONS)
     digits, labels = rows
@@ -150,13 +151,13 @@ def test_main_wrong_label_is_held_back_until_a_second_answer(tmp_path, brief, sh
 
     def outcome():
         assert finetuning.main(["--root", str(home)]) in (finetuning.DONE, finetuning.REFUSED)
-        return next(x for x in receipts.last(home)["corrections"] if x["image"] == joke.image)
+        return receipts.last(home).lines[joke.key]
 
     first = outcome()
-    assert first["outcome"] == receipts.HELD_BACK
-    assert "labelled 6, but it looks like a" in first["reason"]
+    assert first.outcome == receipts.HELD_BACK
+    assert "labelled 6, but it looks like a" in first.reason
     feedback.confirm(home, joke)
-    assert outcome()["outcome"] != receipts.HELD_BACK
+    assert outcome().outcome != receipts.HELD_BACK
 
 
 def half(net, path):
@@ -171,7 +172,7 @@ def untrained(net, path):
 
 
 @pytest.mark.parametrize("spoil", [half, untrained])
-def test_main_candidate_whose_file_answers_otherwise_is_refused(
+def test_main_candidate_whose_file_predicts_otherwise_is_refused(
     spoil, tmp_path, brief, shipped, capsys, monkeypatch
 ):
     home = make_home(tmp_path)
@@ -180,9 +181,9 @@ def test_main_candidate_whose_file_answers_otherwise_is_refused(
     monkeypatch.setattr(gate, "decide", lambda *_: gate.Decision(True, "allowed"))
     monkeypatch.setattr(model, "save", spoil)
     assert finetuning.main(["--root", str(home)]) == finetuning.REFUSED
-    assert "its file, loaded afresh, does not answer" in capsys.readouterr().err
+    assert "its file, loaded again, does not predict" in capsys.readouterr().err
     assert home.model.read_bytes() == before
-    assert versions.history(home)[-1]["decision"] == versions.REFUSED
+    assert versions.history(home)[-1].decision == versions.REFUSED
 
 
 def test_main_same_digit_in_two_files_is_held_to_the_last_answer(learned, tmp_path):
@@ -193,10 +194,10 @@ def test_main_same_digit_in_two_files_is_held_to_the_last_answer(learned, tmp_pa
     copy.putpixel((0, 0), (254, 254, 254))  # as another encoder would: another picture, one digit
     feedback.add(home, copy, guess, label)
     finetuning.main(["--root", str(home)])
-    outcomes = {line["image"]: line for line in receipts.last(home)["corrections"]}
+    outcomes = receipts.last(home).lines
     assert len(outcomes) == 2
-    assert f"stored again, as a {label}" in outcomes.pop(joke.image)["reason"]
-    assert [line["outcome"] for line in outcomes.values()] == [receipts.RIGHT]
+    assert f"stored again, as a {label}" in outcomes.pop(joke.key).reason
+    assert [line.outcome for line in outcomes.values()] == [receipts.RIGHT]
 
 
 def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):
@@ -244,33 +245,69 @@ def test_main_held_out_row_as_correction_is_not_trained_on(tmp_path, capsys, row
 def test_main_second_run_is_told_who_runs(tmp_path, capsys):
     home = make_home(tmp_path)
     feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
-    home.versions.mkdir()
-    with FileLock(home.versions / "finetuning.lock"):
+    with home.run_lock():
         assert finetuning.main(["--root", str(home)]) == finetuning.LOCKED
     assert "Another fine-tuning runs" in capsys.readouterr().err
 
 
-def test_main_terminated_leaves_everything_as_it_was(tmp_path, shipped):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_main_told_to_stop_leaves_everything_as_it_was(number, tmp_path, shipped):
     home = make_home(tmp_path)
     add_misread(home, shipped, 3)
     before = contents(home)
-    command = [sys.executable, PROJECT / "finetuning.py", "--root", home]
+    command = [sys.executable, PROJECT / "finetuning.py", "--root", home.folder]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while progress.read(home).get("phase") != "Training":
+    while progress.read(home).phase != "Training":
         assert process.poll() is None
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, number)
     assert "model.h5 is as it was" in process.communicate()[1]
-    assert process.returncode == 1
+    assert process.returncode == finetuning.FAILED
     after = {k: v for k, v in contents(home).items() if not k.startswith("versions/")}
     assert after == before | {"incorrect_predictions.csv.lock": b""}
     assert not home.is_running()
+    assert progress.read(home).state == "stopped"
+
+
+TOLD_LATE = """
+import os, signal, sys
+import finetuning
+from digits import versions
+from digits.jobs import progress
+from digits.learning import finetune
+place = {"settle": versions, "finish": progress.Reporter}[sys.argv[2]]
+real = getattr(place, sys.argv[2])
+def told(*given):
+    if sys.argv[2] == "finish" or versions.announced(given[0]):
+        setattr(place, sys.argv[2], real)
+        os.kill(os.getpid(), signal.SIGTERM)
+    real(*given)
+setattr(place, sys.argv[2], told)
+finetune.RATES, finetune.ROUNDS, finetune.REPLAY_ROWS = (1e-3,), 1, 200
+sys.exit(finetuning.main(["--root", sys.argv[1], "--without", "gate"]))
+"""
+
+
+@pytest.mark.parametrize("before", ["settle", "finish"])
+def test_main_told_to_stop_once_the_candidate_serves_does_not_deny_it(before, tmp_path, shipped):
+    home = make_home(tmp_path)
+    home.sandbox.touch()
+    add_misread(home, shipped, 3)
+    command = [sys.executable, "-c", TOLD_LATE, str(home), before]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert home.model.read_bytes() != (PROJECT / MODEL).read_bytes()
+    for said in (done.stdout, done.stderr, progress.text(home), home.log.read_text()):
+        assert "model.h5 is as it was" not in said
+    assert done.returncode in (finetuning.DONE, finetuning.FAILED)
+    assert progress.read(home).state != progress.RUNNING
+    assert not home.is_running()
+    versions.settle(home)
+    assert versions.history(home)[-1].decision == versions.PUBLISHED
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a network", "half"])
 def test_main_damaged_model_is_put_back_and_said_so(learned, capsys, tmp_path, content):
-    home = tmp_path / "root"
-    shutil.copytree(learned.home, home)
+    home = copy_of(learned.home, tmp_path / "home")
     path = home.model
     good = path.read_bytes()
     path.unlink()

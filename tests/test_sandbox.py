@@ -22,13 +22,13 @@ def home(tmp_path):
     return make_home(tmp_path / "root")
 
 
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def contents(home):
+    return {path.name: path.read_bytes() for path in home.folder.rglob("*") if path.is_file()}
 
 
 def test_read_pages_off_the_middle_are_read_with_centring_and_not_without():
     net = model.load_light(PROJECT / MODEL)
-    readings = sandbox.read_pages(PROJECT, net)
+    readings = sandbox.read_pages(Home.at(PROJECT), net)
     assert len(readings.labels) == sandbox.PAGES
     assert (readings.centred == readings.labels).mean() > 0.95
     assert (readings.plain == readings.labels).mean() < 0.5

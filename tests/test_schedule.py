@@ -11,12 +11,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from PIL import Image
 
 import finetuning
 from digits import feedback
-from digits.jobs import doctor, progress, schedule
+from digits.home import Home
+from digits.jobs import doctor, progress, schedule, unattended
+from digits.learning.run import Ending
 from digits.rows import DataError
 from tests import crontabs
 from tests.homes import make_home
@@ -38,9 +40,9 @@ def table(tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(tmp_path):
-    folder = tmp_path / ODD
-    folder.mkdir()
-    return folder
+    home = Home.at(tmp_path / ODD)
+    home.folder.mkdir()
+    return home
 
 
 # --- The entry ---
@@ -61,9 +63,9 @@ def test_install_among_other_lines_leaves_them_to_the_byte(table, home):
     table.write_bytes(FOREIGN + b"\n")
     schedule.install(home, "0 2 * * *")
     assert table.read_bytes().startswith(FOREIGN + b"\n0 2 * * * ")
-    assert schedule.remove(home)
+    assert schedule.remove(home) == "Removed."
     assert table.read_bytes() == FOREIGN + b"\n"
-    assert not schedule.remove(home)
+    assert schedule.remove(home) == schedule.NO_ENTRY
 
 
 def test_install_again_replaces_the_entry_where_it_stands(table, home):
@@ -78,8 +80,8 @@ def test_install_again_replaces_the_entry_where_it_stands(table, home):
     assert entry.startswith(b"@daily ")
 
 
-def test_install_two_roots_have_an_entry_each(table, home, tmp_path):
-    other = tmp_path / "other"
+def test_install_two_homes_have_an_entry_each(table, home, tmp_path):
+    other = Home.at(tmp_path / "other")
     other.folder.mkdir()
     for folder, expression in ((home, "0 1 * * *"), (other, "0 2 * * *")):
         schedule.install(folder, expression)
@@ -118,7 +120,7 @@ def test_current_entry_commented_out_is_none_and_goes_with_remove(line, table, h
     schedule.install(home, "0 2 * * *")
     table.write_text(line.format(table.read_text()))
     assert schedule.current(home) is None
-    assert schedule.remove(home)
+    assert schedule.remove(home) == "Removed."
 
 
 def test_current_entry_edited_beyond_telling_says_so(table, home):
@@ -159,7 +161,7 @@ def test_install_command_typed_into_a_shell_installs(table, home):
 def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, late, home):
     then = datetime.now(UTC) - timedelta(hours=hours)
     if key:
-        schedule._record(home, **{key: then.isoformat()})
+        schedule._remember(schedule.Remembered(**{key: then.isoformat()}), home)
     assert schedule.overdue(home, schedule.Entry("@hourly", "")) is late
 
 
@@ -198,7 +200,7 @@ def nice(monkeypatch):
 
 
 def ending(how):
-    """Return a run that ends so: with a verdict, or an exception raised."""
+    """Return a run that ends so: with an ending, or an exception raised."""
 
     def start(options):
         if isinstance(how, BaseException):
@@ -211,13 +213,13 @@ def ending(how):
 @pytest.mark.parametrize(
     ("how", "code", "words"),
     [
-        (finetuning.Verdict(finetuning.DONE, "published", "Published v2."), 0, "Published"),
-        (finetuning.Verdict(finetuning.REFUSED, "refused", "Refused, v1 stays."), 3, "stays"),
+        (Ending("published", "Published v2."), 0, "Published"),
+        (Ending("refused", "Refused, v1 stays."), 3, "stays"),
         (Timeout("lock"), 4, "Another fine-tuning"),
         (feedback.StoreError("The store is torn."), 5, "torn"),
         (DataError("No train.csv."), 5, "train.csv"),
         (OSError(28, "No space left on device", "/disk"), 1, "No space left on device: /disk"),
-        (SystemExit("Stopped; model.h5 is as it was."), 1, "as it was"),
+        (Ending("stopped", "Stopped; model.h5 is as it was."), 1, "as it was"),
         (ZeroDivisionError("division by zero"), 1, "division by zero"),
     ],
 )
@@ -233,29 +235,27 @@ def test_main_scheduled_run_prints_one_line_if_wrong_and_tells_the_monitor(
     assert said.err.count("\n") == (code != 0)
     assert not code or words in said.err
     assert "Traceback" not in said.err
-    assert nice == [schedule.NICE]
+    assert nice == [unattended.NICE]
     assert [path for path, _ in monitor.calls] == ["/check/start", f"/check/{code}"]
     assert words in monitor.calls[-1][1]
-    assert (schedule.last_run(home)["code"], words in schedule.last_run(home)["message"]) == (
-        code,
-        True,
-    )
+    assert schedule.remembered(home).code == code
+    assert words in schedule.remembered(home).message
     assert words in home.log.read_text()
 
 
 def test_main_second_run_at_once_names_who_runs_since_when(well, nice, capfd):
     running = progress.Reporter(well, "button")
-    with FileLock(well.versions / "finetuning.lock"):
+    with well.run_lock():
         running.progress("Training", 0.5)
         code = finetuning.main(["--root", str(well), "--trigger", "cron"])
         assert "asked by button" in doctor.check_lock(well).found
-    since = progress.read(well)["since"]
+    since = progress.read(well).since
     assert code == finetuning.LOCKED
     assert f"runs, asked by button, since {since}; this one did nothing" in capfd.readouterr().err
 
 
 def test_main_monitor_that_does_not_answer_changes_nothing(home, nice, monkeypatch, capfd):
-    done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
+    done = Ending("published", "Published v2.")
     monkeypatch.setattr(finetuning, "start", ending(done))
     arguments = ["--root", str(home), "--trigger", "cron", "--ping", "http://127.0.0.1:9/check"]
     assert finetuning.main(arguments) == finetuning.DONE
@@ -274,7 +274,7 @@ def test_main_unexpected_failure_leaves_its_traceback_in_the_log_alone(
 
 def test_main_log_grows_no_further_than_its_bounds(home, nice, monkeypatch):
     monkeypatch.setattr(finetuning, "LOG_BYTES", 1_000)
-    done = finetuning.Verdict(finetuning.DONE, "published", "Published v2.")
+    done = Ending("published", "Published v2.")
     monkeypatch.setattr(finetuning, "start", ending(done))
     for _ in range(60):
         finetuning.main(["--root", str(home), "--trigger", "cron"])
@@ -284,8 +284,8 @@ def test_main_log_grows_no_further_than_its_bounds(home, nice, monkeypatch):
 
 
 def test_main_ping_of_anything_but_a_web_address_is_refused(home, capsys):
-    with pytest.raises(SystemExit):
-        finetuning.main(["--root", str(home), "--ping", "file:///etc/passwd"])
+    arguments = ["--root", str(home), "--ping", "file:///etc/passwd"]
+    assert finetuning.main(arguments) == finetuning.USAGE
     assert "file:///etc/passwd" in capsys.readouterr().err
 
 
@@ -304,7 +304,7 @@ def test_main_cron_options_install_show_and_remove(table, home, capsys):
     assert "exit code 3: Refused, v1 stays." in shown
     assert schedule.current(home).next_run().isoformat(timespec="minutes") in shown
     assert run("--remove-cron") == (finetuning.DONE, "Removed.\n")
-    assert "no entry" in run("--remove-cron")[1]
+    assert run("--remove-cron") == (finetuning.DONE, f"{schedule.NO_ENTRY}\n")
     code, said = run("--install-cron", "0 25 * * *")
     assert (code, said) == (finetuning.BAD_DATA, "'25' is no hour that cron knows.\n")
 
@@ -336,10 +336,10 @@ def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
     well.train.unlink()
     assert finetuning.main(["--root", str(well), "--check"]) == finetuning.FAILED
     said = capsys.readouterr()
-    mend = [line for line in said.out.splitlines() if line.startswith("MEND")]
-    assert ["train.csv:" in mend[0], "dry run: exit code 5" in mend[1]] == [True, True]
-    assert all("restore it from git" in line for line in mend)
-    assert said.err == "To mend: 2.\n"
+    bad = [line for line in said.out.splitlines() if line.startswith("FIX")]
+    assert ["train.csv:" in bad[0], "dry run: exit code 5" in bad[1]] == [True, True]
+    assert all("restore it from git" in line for line in bad)
+    assert said.err == "To fix: 2.\n"
 
 
 def spoil_table(home):
@@ -359,7 +359,7 @@ def fail_last_run(home):
 
 
 def let_time_pass(home):
-    schedule._record(home, installed="2026-01-01T00:00:00+00:00")
+    schedule._remember(schedule.Remembered(installed="2026-01-01T00:00:00+00:00"), home)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_check_fault_is_named_with_a_remedy(spoil, check, named, well):
 
 
 def test_check_lock_held_says_a_run_is_at_work(well):
-    with FileLock(well.versions / "finetuning.lock"):
+    with well.run_lock():
         assert "at work" in doctor.check_lock(well).found
     assert doctor.check_lock(well).good
 

@@ -12,9 +12,9 @@ from tests.homes import PROJECT, add_misread, make_home
 from tests.uploads import upload
 
 
-def test_store_added_at_once_is_all_there(tmp_path, capsys):
-    seconds = store.add_at_once(tmp_path, processes=2, each=5)
-    store.check(tmp_path, 10, "alone", seconds)
+def test_store_added_at_once_is_all_there(home, capsys):
+    seconds = store.add_at_once(home, processes=2, each=5)
+    store.check(home, 10, "alone", seconds)
     assert "10 rows, 10 images, 1 header, 0 warnings" in capsys.readouterr().out
 
 
@@ -37,14 +37,14 @@ def test_fuzz_ends_well_or_says_that_there_is_no_fuzzer():
 
 
 def test_server_each_swapped_network_answers(tmp_path, rows):
-    home = make_home(tmp_path / "root")
+    home = make_home(tmp_path / "home")
     with server.served(home, tmp_path / "said.txt") as lent:
         assert (asyncio.run(server.grow(lent, rows, home, swaps=2)) > 0).tolist() == [True, True]
 
 
 def test_server_visitors_who_judge_during_a_run_lose_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(server, "THINK", 0.1)
-    home = make_home(tmp_path / "root")
+    home = make_home(tmp_path / "home")
     add_misread(home, model.load_light(home.model), 1, seed=1)
     with server.served(home, tmp_path / "said.txt") as lent:
         waits = asyncio.run(server.crowd(lent, home, server.pictures(home, 3, judged=2)))

@@ -140,8 +140,8 @@ def sweep() -> None:
 class Experiment(threading.Thread):
     """A fine-tuning in a sandbox without some SWITCHES, begun at once; the sandbox then goes.
 
-    says: how it ended, "" until then. run_report, lost: what the run measured, and at most LOST of
-    the held-out digits that were lost; None and empty if nothing was decided.
+    says: how it ended, "" until then. record, lost: the history's record of the run, and at most
+    LOST of the held-out digits that were lost; None and empty if nothing was decided.
     """
 
     def __init__(self, home: Home, without: list[str]) -> None:
@@ -152,15 +152,15 @@ class Experiment(threading.Thread):
         self._owner = FileLock(self.sandbox.folder / OWNER, thread_local=False)
         self._owner.acquire()
         self.says = ""
-        self.run_report: versions.Report | None = None
+        self.record: versions.Record | None = None
         self.lost: list[receipts.Flip] = []
         self.start()
 
     @property
     def in_words(self) -> str:
         """What the run did to held-out digits, in Markdown; "" if nothing was decided."""
-        run = self.run_report
-        if run is None:
+        run = self.record and self.record.run
+        if not run:
             return ""
         low, high = run.interval_after
         return (
@@ -178,7 +178,7 @@ class Experiment(threading.Thread):
             run = launch.Run(self.sandbox, "--trigger=lesson", *options)
             run.join()
             if receipt := receipts.last(self.sandbox):
-                self.run_report = versions.history(self.sandbox)[-1].run
+                self.record = versions.history(self.sandbox)[-1]
                 lost = [flip for flip in receipt.flipped if not flip.fixed]
                 self.lost = lost[:: -(-len(lost) // LOST) or 1]  # of all digits: rows stand sorted
             self.says = run.says

@@ -26,6 +26,7 @@ from digits.versions.receipts import Line
 from tests.homes import PROJECT, add_misread, make_home, misread
 from tests.styles import on_paper
 
+
 def png(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "PNG")

@@ -91,7 +91,7 @@ def show_schedule() -> None:
         st.write(
             "It learns only at the press of the button. To learn every night at two, run once:"
         )
-        st.code(schedule.install_command(home()), language="sh", wrap_lines=True)
+        st.code(schedule.install_command(home()), language=None, wrap_lines=True)
         return
     st.write(f"Next run: **{entry.next_run():%d %B %Y, %H:%M}** (`{entry.expression}`).")
     last = schedule.remembered(home())

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from digits.versions import PUBLISHED, Record, Report
+from digits.versions import PUBLISHED, Record, Report, short_name
 
 RIM = 0.02  # share of a picture's side whose median colour is taken for its paper's
 QUALITY = 90  # of JPEG, 1 to 95: no difference to be seen, a third of PNG's bytes on real pictures
@@ -42,8 +42,10 @@ def history(runs: Runs) -> str:
 
     runs: oldest first, at least one.
     """
-    start = f"<td>{runs[0][1].accuracy_before:.2%}</td>"
-    rows = [f"<tr><th scope=row>v1</th><td>first network</td>{start}<td></td></tr>"]
+    record, run = runs[0]
+    first = short_name(record.parent or record.version)
+    start = f"<td>first network</td><td>{run.accuracy_before:.2%}</td><td></td>"
+    rows = [f"<tr><th scope=row>{first}</th>{start}</tr>"]
     for i, (record, run) in enumerate(runs, 1):
         low, high = run.interval_after
         rows.append(

@@ -82,34 +82,38 @@ def upload() -> list[Given]:
 
 def open_upload() -> None:
     """Show the files given, also those pasted while drawing, in the place of an example."""
-    st.session_state.way, st.session_state.example = "Upload", None
+    state = st.session_state
+    state.way, state.example, state.picked = "Upload", None, None
 
 
 def offer_examples() -> None:
     """Offer the project's own pictures; one more after a run, to show what was learned."""
-    paths = sorted((PROJECT / "examples").glob("*.png"))
     learned = bool(versions.runs(home()))
-    with st.container(horizontal=True, gap="xsmall", key="examples"):
-        for path in paths:
-            if path.stem != LESSON or learned:
-                st.button(
-                    example_label(path), key=f"example-{path.stem}", on_click=pick, args=(path,)
-                )
+    paths = sorted((PROJECT / "examples").glob("*.png"))
+    with st.container(key="examples"):  # one group: one stop for who walks with the keyboard
+        st.pills(
+            "Or try one of these",
+            [path for path in paths if learned or path.stem != LESSON],
+            format_func=example_label,
+            key="picked",
+            on_change=pick,
+        )
 
 
 @st.cache_data
 def example_label(path: Path) -> str:
-    """Return an example as a button's label: the picture, named for who cannot see it."""
+    """Return an example as a label: the picture, named for who cannot see it."""
     name = path.stem[2:].replace("-", " ").capitalize()
     with Image.open(path) as picture:
         content = base64.b64encode(drawing.squared(picture, EXAMPLE_SIDE)).decode()
     return f"![Example: {name}](data:image/jpeg;base64,{content})"
 
 
-def pick(path: Path) -> None:
-    """Have this example read in the place of what was uploaded."""
-    st.session_state.way, st.session_state.example = "Upload", path
-    st.session_state.pile = st.session_state.get("pile", 0) + 1
+def pick() -> None:
+    """Have the example picked read in the place of what was uploaded."""
+    state = st.session_state
+    state.way, state.example = "Upload", state.picked
+    state.pile = state.get("pile", 0) + 1
 
 
 def draw() -> list[Given]:

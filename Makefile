@@ -40,6 +40,7 @@ stress: .venv/test
 	$(BIN)/python -m pip install --quiet --no-deps --config-settings editable_mode=compat --editable .
 	touch $@
 
-.venv/test: .venv/run tests/requirements.txt
+.venv/test: .venv/run tests/requirements.txt tests/package.json
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
+	! command -v npm >/dev/null || npm install --prefix tests --silent --no-audit --no-fund  # axe-core
 	touch $@

@@ -4,7 +4,7 @@
 
 It lays out the parts of the page; each lives in `digits/page/`. TensorFlow stays out of this
 process: the network answers without it, and fine-tuning is a process of its own.
-Everything is kept in one home: DIGITS_HOME, or else the folder of this script.
+Everything is kept in one home: the folder DIGITS_HOME, or else that of this script.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from PIL import Image
 
 from digits import feedback, model
 from digits.home import PROJECT
-from digits.page import changes, charts, corrections, learning, lesson, reading
+from digits.page import changes, corrections, drawing, learning, lesson, reading
 from digits.page.shared import serving
 from digits.rows import DataError
 
-WIDTH = 1080  # px of the page at most: answer and learning side by side, lines still readable
+PARTS = PROJECT / "digits" / "page"
+BANNER = 640  # px: shown at half of that
 COLLECT = 5  # s between full collections of garbage: each halts all visitors for 0.1 s
 
 
 def main() -> None:
     """Lay out the page."""
     st.set_page_config("Digits that learn", page_icon=":material/draw:", layout="wide")
-    with st.container(horizontal_alignment="center"), st.container(width=WIDTH):
-        try:
-            show_page()
-        except (model.ModelError, feedback.StoreError, DataError) as error:
-            st.error(str(error), icon=":material/error:")
+    st.html(head())
+    try:
+        show_page()
+    except (model.ModelError, feedback.StoreError, DataError) as error:
+        st.error(str(error), icon=":material/error:")
+    st.html(f"<script>{script()}</script>", unsafe_allow_javascript=True)
     collect_garbage()
 
 
@@ -44,39 +46,41 @@ def collect_garbage() -> None:
     gc.collect()
 
 
-def show_page() -> None:
-    """Show the head, and below it the parts of the page."""
-    words, banner = st.columns([3, 2], vertical_alignment="center")
-    with words:
-        st.title("Which digit is it?", anchor=False)
-        st.write("Give it a handwritten digit. Tell it when it is wrong: the network learns.")
-    banner.image(num(), width="stretch", alt="Ten handwritten digits, 0 to 9")
-    loop, stored, networks, classroom = st.tabs(
-        ["Read and learn", "Corrections", "Versions", "Lesson"], on_change="rerun", key="part"
+@st.cache_data
+def head() -> str:
+    """Return the styles and the head of the page as HTML."""
+    with Image.open(PROJECT / "num.png") as picture:
+        banner = drawing.image(drawing.shrunk(picture, BANNER), "Ten handwritten digits, 0 to 9")
+    style = (PARTS / "page.css").read_text("utf-8")
+    words = "Give it a handwritten digit. Tell it when it is wrong: the network learns."
+    return (
+        f"<style>{style}</style>"
+        f'<div class="head"><div><h1>Which digit is it?</h1><p>{words}</p></div>{banner}</div>'
     )
-    with loop:  # drawn even behind another tab: else its uploads would be forgotten
-        left, right = st.columns([5, 3], gap="large")
-        with left:
-            reading.show()
-        with right:
-            learning.show()
-    if stored.open:
-        with stored:
-            corrections.show()
-    if networks.open:
-        with networks:
-            changes.show()
-    if classroom.open:
-        with classroom:
-            lesson.show()
-    serving()  # says at once when model.h5 cannot serve
 
 
 @st.cache_data
-def num() -> bytes:
-    """Return the picture at the head of the page, as wide as a fine screen shows it."""
-    with Image.open(PROJECT / "num.png") as picture:
-        return charts.shrunk(picture, WIDTH)
+def script() -> str:
+    """Return what runs in the browser beside Streamlit."""
+    return (PARTS / "page.js").read_text("utf-8")
+
+
+def show_page() -> None:
+    """Show the parts of the page, each behind its tab."""
+    loop, stored, networks, classroom = st.tabs(
+        ["Read and learn", "Corrections", "Versions", "Lesson"],
+        on_change="rerun",
+        key="part",
+        bind="query-params",
+    )
+    with loop:  # drawn even behind another tab: else its uploads would be forgotten
+        reading.show()
+        learning.show()
+    for tab, part in ((stored, corrections), (networks, changes), (classroom, lesson)):
+        if tab.open:
+            with tab:
+                part.show()
+    serving()  # says at once when model.h5 cannot serve
 
 
 main()

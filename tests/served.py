@@ -18,7 +18,7 @@ from digits.home import Home
 from tests.homes import PROJECT
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-LAUNCH = {  # without a sandbox, which home may not use
+LAUNCH = {  # without a sandbox, which root may not use
     "executable_path": BROWSER,
     "args": ["--no-sandbox", "--disable-gpu"],
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import re
 import sys
 import time
@@ -19,11 +20,11 @@ from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.home import Home
 from digits.jobs import launch, progress, schedule
-from digits.page import sandbox
+from digits.page import reading, sandbox
+from digits.versions import receipts
+from digits.versions.receipts import Line
 from tests.homes import PROJECT, add_misread, make_home, misread
 from tests.styles import on_paper
-
-QUESTION = "Was it right?"
 
 
 def png(picture: Image.Image) -> bytes:
@@ -62,18 +63,38 @@ def button(page, label: str):
     return next(one for one in page.button if one.label == label)
 
 
-def correct(page, actual: int, place: int = 0):
-    """Say that a guess is wrong, and which digit it is."""
-    group(page, QUESTION, place).set_value("No").run()
-    group(page, "Which digit is it?").set_value(actual).run()
-    button(page, "Store the correction").click().run()
+def judge(page, label: str, place: int = 0):
+    """Press a button of the row under an answer, the first unless another place is given."""
+    [one for one in page.button if one.label == label][place].click().run()
+    assert not page.exception
+
+
+def html(page) -> str:
+    """Return the HTML of the page's own making, without its styles and its script."""
+    return "\n".join(one.proto.body for one in page.get("html")[1:-1])
+
+
+def answers(page) -> list[str]:
+    """Return the answers on the page, in its order."""
+    return re.findall(r"<h2>(.*?)</h2>", html(page))
+
+
+def examples(page):
+    return group(page, "Or try one of these")
+
+
+def pick(page, name: str):
+    """Pick an example by its name."""
+    labels = [option.content for option in examples(page).proto.options]
+    place = next(i for i, one in enumerate(labels) if one.startswith(f"![Example: {name}]"))
+    examples(page).set_value(sorted((PROJECT / "examples").glob("*.png"))[place]).run()
     assert not page.exception
 
 
 def said(page) -> str:
     """Return all sentences on the page."""
     kinds = page.markdown, page.caption, page.success, page.info, page.warning, page.error
-    return "\n".join(one.value for kind in kinds for one in kind)
+    return "\n".join([one.value for kind in kinds for one in kind] + [html(page)])
 
 
 def open_part(page, name: str):
@@ -86,10 +107,10 @@ def open_part(page, name: str):
 def test_page_nothing_given_offers_three_ways_examples_and_fine_tuning(page):
     page.run()
     assert not page.exception
-    assert not page.header
+    assert not answers(page)
     assert [option.content for option in page.button_group[0].proto.options]
-    assert len(page.button) == len(list((PROJECT / "examples").glob("*.png"))) + 1
-    assert button(page, "Run Fine-tuning")
+    assert len(examples(page).options) == 5  # one comes after a run
+    assert button(page, "Run Fine-tuning").disabled  # there is nothing to learn
 
 
 def test_page_drawn_collects_garbage_once(page, monkeypatch):
@@ -103,27 +124,43 @@ def test_page_drawn_collects_garbage_once(page, monkeypatch):
 def test_page_digit_is_read(page, rows):
     digits, labels = rows
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
-    assert page.header[0].value == f"I read {labels[0]}"
+    assert answers(page) == [str(labels[0])]
     assert "v1" in said(page)
 
 
-def test_page_examples_are_read_and_some_are_wrong(page):
+def test_page_examples_are_read_and_one_is_wrong(page):
     page.run()
     guesses = {}
-    for name in ("Felt pen", "Squares", "Chalk", "Shadow", "Slashed 0", "Another 0"):
-        button(page, name).click().run()
+    for name in ("Felt pen", "Squares", "Chalk", "Shadow", "Slashed 0"):
+        pick(page, name)
+        guesses[name] = answers(page)[0][0]  # the likeliest
+    assert guesses.pop("Slashed 0") != "0"
+    assert "".join(guesses.values()) == "3582"
+
+
+def test_page_example_beside_an_upload_takes_its_place_and_never_haunts_drawing(page, rows):
+    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+    pick(page, "Chalk")
+    assert answers(page) == ["8"]
+    page.button_group[0].set_value("Draw").run()
+    assert answers(page) == []
+    page.button_group[0].set_value("Upload").run()
+    assert answers(page) == ["8"]
+
+
+def test_page_upload_survives_a_look_at_the_other_ways(page, rows):
+    digits, labels = rows
+    upload(page, png(Image.fromarray(on_paper(digits[0]))))
+    for way in ("Draw", "Camera", "Upload"):
+        page.button_group[0].set_value(way).run()
         assert not page.exception
-        guesses[name] = re.search(r"\d", page.header[0].value)[0]  # the likeliest
-    assert [guesses.pop(name) for name in ("Felt pen", "Squares", "Chalk", "Shadow")] == list(
-        "3582"
-    )
-    assert set(guesses.values()) != {"0"}
+    assert answers(page) == [str(labels[0])]
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", png(Image.new("RGB", (300, 200), "white"))])
 def test_page_no_digit_says_why_in_a_sentence(page, data):
     upload(page, data)
-    assert not page.header
+    assert not answers(page)
     assert page.warning[0].value.endswith(".")
 
 
@@ -132,27 +169,39 @@ def test_page_file_beyond_the_limit_is_refused_in_a_sentence(page):
     assert "larger than 10 MB" in page.warning[0].value
 
 
-def test_page_several_pictures_each_get_an_answer_a_question_and_a_line(page, home, rows, shipped):
+def test_page_several_pictures_unsure_ones_first_and_all_the_rest_are_right(
+    page, home, rows, shipped
+):
     digits, labels = rows
+    likely = model.predict(shipped, digits).max(axis=1)
+    sure, unsure = int(likely.argmax()), int(likely.argmin())
     (wrong, guessed, actual), *_ = misread(shipped, 1)
-    upload(page, png(Image.fromarray(on_paper(digits[0]))), b"damaged", png(wrong))
-    heads = [one.value for one in page.subheader]
-    assert heads[:1] == [f"I read {labels[0]}"]
-    assert "No answer" in heads
-    assert len([one for one in page.button_group if one.label == QUESTION]) == 2
-    correct(page, actual, place=1)
+    pictures = [Image.fromarray(on_paper(digits[sure])), Image.fromarray(digits[unsure]), wrong]
+    upload(page, *map(png, pictures), b"damaged")
+    assert answers(page)[-1] == str(labels[sure])
+    assert any("or" in one for one in answers(page)[:-1])
+    assert "1.png" not in page.warning[0].value
+    place = [one.startswith(str(guessed)) for one in answers(page)].index(True)
+    judge(page, str(actual), place)
     (kept,), _ = feedback.load(home)
     assert (kept.predicted, kept.actual) == (guessed, actual)
-    group(page, QUESTION).set_value("Yes").run()
-    table = page.download_button[0]
-    assert table.label == "Download the answers"
+    button(page, "All the rest are right").click().run()
+    tally = verdicts.live_accuracy(home)
+    assert (tally.right, tally.wrong, tally.judged) == (2, 1, 3)
+    assert page.download_button[0].label == "Download the answers"
+
+
+def test_page_more_pictures_than_are_read_names_those_left_out(page, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_PICTURES", 2)
+    upload(page, b"one", b"two", b"three")
+    assert page.warning[-1].value.endswith("at once: 2.png.")
 
 
 def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, home, shipped):
     picture, guessed, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
-    assert str(guessed) in page.header[0].value
-    correct(page, actual)
+    assert str(guessed) in answers(page)[0]
+    judge(page, str(actual))
     page.run()
     (kept,), warnings = feedback.load(home)
     assert (kept.predicted, kept.actual, warnings) == (guessed, actual, [])
@@ -160,68 +209,60 @@ def test_page_wrong_guess_is_stored_once_with_what_was_seen(page, home, shipped)
     assert np.array_equal(
         np.array(images.open_picture(home.folder / kept.image)), np.array(picture)
     )
-    assert (home.folder / kept.image).name in said(page)
-    assert "**1** corrections wait" in said(page)
+    assert "**1 correction** waits" in said(page)
+    assert not button(page, "Run Fine-tuning").disabled
 
 
 def test_page_same_answer_twice_is_one_correction(page, home, shipped):
     picture, _, actual = misread(shipped, 1)[0]
     for _ in range(2):
         upload(page, png(picture))
-        correct(page, actual)
+        judge(page, str(actual))
     assert len(feedback.load(home)[0]) == 1
 
 
 def test_page_undo_takes_the_correction_back_and_asks_again(page, home, shipped):
     picture, _, actual = misread(shipped, 1)[0]
     upload(page, png(picture))
-    correct(page, actual)
+    judge(page, str(actual))
     button(page, "Undo").click().run()
     assert feedback.load(home)[0] == []
-    assert group(page, QUESTION).value is None
+    assert button(page, "✓ right")
     assert verdicts.live_accuracy(home).judged == 0
-
-
-def test_page_wrong_guess_preselects_nothing_among_ten_digits(page, home, rows):
-    upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
-    group(page, QUESTION).set_value("No").run()
-    pills = group(page, "Which digit is it?")
-    assert pills.value is None
-    assert button(page, "Store the correction").disabled
-    assert len(pills.options) == 10
-    assert feedback.load(home) == ([], [])
 
 
 def test_page_wrong_but_the_guess_picked_counts_as_right(page, home, rows):
     digits, labels = rows
     upload(page, png(Image.fromarray(on_paper(digits[0]))))
-    correct(page, int(labels[0]))
+    judge(page, str(labels[0]))
     assert feedback.load(home) == ([], [])
     assert verdicts.live_accuracy(home).right == 1
 
 
-@pytest.mark.parametrize(("verdict", "counted"), [("Yes", "right"), ("Not a digit", "no_digit")])
-def test_page_verdict_without_digit_is_counted_once(page, home, rows, verdict, counted):
+@pytest.mark.parametrize(("label", "counted"), [("✓ right", "right"), ("not a digit", "no_digit")])
+def test_page_verdict_without_digit_is_counted_once(page, home, rows, label, counted):
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
-    group(page, QUESTION).set_value(verdict).run()
+    judge(page, label)
     page.run()
     tally = verdicts.live_accuracy(home)
     assert (tally.shown, tally.judged, getattr(tally, counted)) == (1, 1, 1)
     assert feedback.load(home) == ([], [])
-    assert "Thank you" in page.success[0].value
+    assert "✓ Counted as" in said(page)
 
 
-def test_page_password_keeps_strangers_from_judging_and_teaching(page, rows, monkeypatch):
+def test_page_password_keeps_strangers_from_judging_and_teaching(
+    page, home, rows, shipped, monkeypatch
+):
     monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
-    assert page.header
-    assert button(page, "Run Fine-tuning").disabled
-    assert QUESTION not in [one.label for one in page.button_group]
+    assert answers(page)
+    assert "✓ right" not in [one.label for one in page.button]
+    add_misread(home, shipped, 1)
     page.text_input[0].set_value("cheese").run()
     assert button(page, "Run Fine-tuning").disabled
     page.text_input[0].set_value("chalk").run()
     assert not button(page, "Run Fine-tuning").disabled
-    assert group(page, QUESTION)
+    assert button(page, "✓ right")
 
 
 @pytest.mark.parametrize("content", [None, b"not a model"])
@@ -240,7 +281,7 @@ def test_page_model_damaged_the_last_good_version_answers_and_says_so(page, home
     if content:
         (home.model).write_bytes(content)
     upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
-    assert page.header[0].value == f"I read {rows[1][0]}"
+    assert answers(page) == [str(rows[1][0])]
     assert "v1 stands in for it" in "".join(one.value for one in page.warning)
 
 
@@ -250,25 +291,30 @@ def test_page_doubtful_digit_names_two_candidates(page, rows, shipped):
     doubtful = int(np.argmin(probabilities[:, -1]))
     upload(page, png(Image.fromarray(digits[doubtful])))
     first, second = np.argsort(model.predict(shipped, digits[doubtful : doubtful + 1])[0])[:-3:-1]
-    assert page.header[0].value == f"Not sure: {first}, or else {second}"
-    assert f"% for {second}" in said(page)
+    assert answers(page) == [f"{first}? or {second}?"]
 
 
-def test_page_model_replaced_while_open_is_served_at_once_but_a_judged_guess_stays(
+def test_page_model_replaced_while_open_every_card_is_read_again_and_undo_takes_what_was_judged(
     page, home, rows, shipped
 ):
     pictures = [png(Image.fromarray(on_paper(digit))) for digit in rows[0][:2]]
     upload(page, *pictures)
-    before = [one.value for one in page.subheader[:2]]
-    group(page, QUESTION).set_value("No").run()
+    before = [int(one) for one in answers(page)]
+    judge(page, str((before[0] + 5) % 10))
     other = model.build(seed=3)
     kernel, bias = shipped.layers[-1].get_weights()
     other.set_weights([*shipped.get_weights()[:-2], np.roll(kernel, 1, 1), np.roll(bias, 1)])
     model.save(other, home.folder / "other.h5")
     (home.folder / "other.h5").replace(home.model)
     page.run()
-    assert page.subheader[0].value == before[0]
-    assert page.subheader[1].value == f"I read {(int(before[1][-1]) + 1) % 10}"
+    after = [(one + 1) % 10 for one in before]
+    assert answers(page) == [str(one) for one in after]
+    for old, new in zip(before, after, strict=True):
+        assert f"v1: {old} → v1: {new}" in html(page)  # no run has registered either
+    assert feedback.load(home)[0][0].predicted == before[0]
+    button(page, "Undo").click().run()
+    assert feedback.load(home)[0] == []
+    assert len([one for one in page.button if one.label == "✓ right"]) == 2
 
 
 def test_page_store_damaged_says_so(page, home):
@@ -380,7 +426,7 @@ def test_page_without_the_drawing_component_stays_whole(page, monkeypatch):
     assert button(page, "Run Fine-tuning")
 
 
-def test_page_second_run_at_once_waits(page, home, monkeypatch):
+def test_page_second_run_at_once_waits(page, home, shipped, monkeypatch):
     begun = []
 
     class Ended:
@@ -393,8 +439,88 @@ def test_page_second_run_at_once_waits(page, home, monkeypatch):
             return False
 
     monkeypatch.setattr(launch, "Run", Ended)
+    add_misread(home, shipped, 1)
     page.run()
     for _ in range(2):
         button(page, "Run Fine-tuning").click().run()
     assert len(begun) == 1
     assert "The next run may start in" in said(page)
+
+
+def test_page_run_that_cannot_start_says_why(page, home, shipped, monkeypatch):
+    def fail(*_):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(launch, "Run", fail)
+    add_misread(home, shipped, 1)
+    page.run()
+    button(page, "Run Fine-tuning").click().run()
+    assert not page.exception
+    assert "could not start: Cannot allocate memory" in page.error[0].value
+
+
+def decided(home, decision: str, lines: list[Line], **measured) -> None:
+    """Record a run that made v2, with a receipt of these lines; v2 serves if it was published."""
+    old = versions.register(home)
+    home.receipts.mkdir()
+    receipt = json.dumps({"corrections": [vars(line) for line in lines], "flipped": []})
+    (home.receipts / "run-00001.json").write_text(receipt)
+    report = versions.Report("it passed", receipt="run-00001.json", **measured)
+    if decision == versions.REFUSED:
+        versions.refuse(home, report)
+        return
+    candidate = home.folder / "candidate.h5"
+    candidate.write_bytes(home.model.read_bytes() + b" ")  # HDF5 ends where it says
+    versions.publish(home, candidate, old, report)
+
+
+def lines_of(home, *outcomes: tuple[str, str]) -> list[Line]:
+    """Return a receipt's lines for the corrections stored, with outcome and reason."""
+    stored, _ = feedback.load(home)
+    return [
+        Line(one.image, one.actual, outcome, one.predicted, 0.1, one.predicted, 0.1, reason)
+        for one, (outcome, reason) in zip(stored, outcomes, strict=True)
+    ]
+
+
+def test_page_after_a_run_says_numbers_first_and_what_is_not_learned_with_a_way_on(
+    page, home, shipped
+):
+    add_misread(home, shipped, 2)
+    lines = lines_of(home, (receipts.RIGHT, ""), (receipts.HELD_BACK, "it looks like a 9"))
+    decided(
+        home,
+        versions.PUBLISHED,
+        lines,
+        learned=1,
+        corrections=2,
+        accuracy_before=0.9977,
+        accuracy_after=0.997,
+    )
+    page.run()
+    assert "**Learned 1 of 2.** Old digits 99.77 → 99.70 %." in page.success[0].value
+    assert "held back: it looks like a 9" in said(page)
+    assert len(examples(page).options) == 6
+    button(page, "The label is right").click().run()
+    assert not page.exception
+    assert feedback.load(home)[0][1].votes == 2
+    assert "The label is right" not in [one.label for one in page.button]
+
+
+def test_page_after_a_refusal_says_so_with_the_reason(page, home, shipped):
+    add_misread(home, shipped, 1)
+    decided(home, versions.REFUSED, lines_of(home, (receipts.WRONG, "")))
+    page.run()
+    assert "Not published" in page.warning[0].value
+    assert "still wrong: read as" in said(page)
+
+
+def test_page_after_a_roll_back_tells_one_story(page, home, shipped):
+    add_misread(home, shipped, 1)
+    decided(home, versions.PUBLISHED, lines_of(home, (receipts.RIGHT, "")), learned=1)
+    versions.roll_back(home, "v1")
+    page.run()
+    assert "v2 was rolled back: v1 answers." in page.info[0].value
+    assert "Learned" not in said(page)
+    open_part(page, "Corrections")
+    assert any("still wrong (1)" in one.content for one in group(page, "State").proto.options)

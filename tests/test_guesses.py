@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from digits.page import guesses
 from digits.page.guesses import Guess
 
 VERSION = versions.Version("v1-00000000", "0", "2026-01-01T00:00:00+00:00")
+NEXT = versions.Version("v2-00000001", "1", "2026-01-02T00:00:00+00:00")
 
 
 def guess(first: float, name: str = "a.png") -> Guess:
@@ -25,19 +27,32 @@ def guess(first: float, name: str = "a.png") -> Guess:
 
 
 @pytest.mark.parametrize(
-    ("first", "answer", "word"),
+    ("first", "answer", "certainty"),
     [
-        (1.0, "I read 3", "Almost certain: 100%"),
-        (0.95, "I read 3", "Quite sure: 95%"),
-        (0.7, "Not sure: 3, or else 5", "Unsure: 70% for 3, 30% for 5"),
-        (0.55, "Not sure: 3, or else 5", "A mere guess: 55% for 3, 45% for 5"),
+        (1.0, "3", "over 99 %"),
+        (0.95, "3", "95 %"),
+        (0.7, "3? or 5?", "70 %, 30 %"),
+        (0.55, "3? or 5?", "55 %, 45 %"),
     ],
 )
-def test_answer_names_two_digits_below_the_threshold_and_says_why(first, answer, word):
+def test_answer_names_two_digits_below_the_threshold_with_both_shares(first, answer, certainty):
     one = guess(first)
-    assert one.answer == answer
-    assert one.confidence_in_words.startswith(word)
+    assert (one.answer, one.certainty) == (answer, certainty)
     assert "3: " in one.in_words
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [(1.0, "over 99 %"), (0.991, "over 99 %"), (0.99, "99 %"), (0.0, "under 1 %")],
+)
+def test_share_never_claims_certainty(probability, words):
+    assert guesses.share(probability) == words
+
+
+def test_change_names_both_versions_and_guesses():
+    later = replace(guess(0.2), version=NEXT, before=guess(0.9))
+    assert later.change == "v1: 3 → v2: 5"
+    assert guess(0.9).change == ""
 
 
 def test_table_reads_back_and_holds_no_formula():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,31 +34,49 @@ def given(rows):
     return Given("a", "digit.png", stream)
 
 
-def guess_of(one, given, shipped, version=OLD, judging=False):
-    guess = one.read(given, lambda: Serving(shipped, version, ""), judging)
-    one.guesses[guess.key] = guess
+def guess_of(one, given, shipped, version=OLD):
+    guess = one.read(given, lambda: Serving(shipped, version, ""))
+    one.keep([guess], {given.key})
     return guess
 
 
 def test_read_no_picture_gives_a_sentence(one):
-    said = one.read(Given("a", "x", io.BytesIO(b"none")), None, judging=False)
+    said = one.read(Given("a", "x", io.BytesIO(b"none")), None)
     assert said.endswith(".")
 
 
-def test_read_again_is_logged_once_and_by_the_next_version_anew(one, given, shipped, home):
+def test_read_again_is_logged_once_and_by_the_next_version_once_more(one, given, shipped, home):
     first = guess_of(one, given, shipped)
     assert guess_of(one, given, shipped) is first
     assert verdicts.live_accuracy(home).shown == 1
-    assert guess_of(one, given, shipped, NEW).version == NEW
+    again = guess_of(one, given, shipped, NEW)
+    assert (again.version, again.before.version) == (NEW, OLD)
     assert verdicts.live_accuracy(home).shown == 2
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_read_of_a_guess_being_judged_or_judged_stays_as_it_was_seen(one, given, shipped, said):
-    first = guess_of(one, given, shipped)
-    if said:
-        one.agree(first)
-    assert guess_of(one, given, shipped, NEW, judging=not said) is first
+def test_read_again_after_it_was_judged_is_not_logged_and_undo_asks_of_the_new_one(
+    one, given, shipped, home
+):
+    one.agree(guess_of(one, given, shipped))
+    again = guess_of(one, given, shipped, NEW)
+    assert again.version == NEW
+    assert verdicts.live_accuracy(home).shown == 1
+    one.undo(given.key)
+    one.agree(one.guesses[given.key])
+    assert verdicts.live_accuracy(home).right == 1
+
+
+def test_read_of_a_drawing_with_more_strokes_is_one_guess_until_it_is_judged(
+    one, given, shipped, home
+):
+    for content in ("one stroke", "two"):
+        given.file.seek(0)
+        last = guess_of(one, replace(given, content=content), shipped)
+    assert verdicts.live_accuracy(home).shown == 1
+    one.agree(last)
+    given.file.seek(0)
+    guess_of(one, replace(given, content="three"), shipped)
+    assert (verdicts.live_accuracy(home).shown, one.said) == (2, {})
 
 
 def test_read_with_a_disk_that_refuses_still_answers(one, given, shipped, monkeypatch):
@@ -79,7 +98,7 @@ def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, ship
     assert (kept.predicted, kept.actual, kept.version) == (guess.label, other, OLD.name)
     assert np.array_equal(np.array(Image.open(home.folder / kept.image)), np.array(guess.picture))
     assert verdicts.live_accuracy(home).wrong == 1
-    one.undo(guess)
+    one.undo(guess.key)
     assert feedback.load(home)[0] == []
     assert verdicts.live_accuracy(home).judged == 0
     assert not one.said
@@ -98,7 +117,7 @@ def test_correct_beyond_the_bound_of_a_visit_stores_nothing_even_after_undo(
     monkeypatch.setattr(visit, "MAX_STORED", 1)
     guess = guess_of(one, given, shipped)
     one.correct(guess, (guess.label + 1) % 10)
-    one.undo(guess)
+    one.undo(guess.key)
     one.correct(guess, (guess.label + 1) % 10)
     assert feedback.load(home)[0] == []
     assert "1 corrections" in one.problems[guess.key]

@@ -1,117 +1,117 @@
-"""What the network reads, and whether the person says it is right."""
+"""What the network reads, and the one row of buttons with which a person judges it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from html import escape
 
 import streamlit as st
 
-from digits.page import charts, guesses
+from digits.page import drawing, guesses
 from digits.page.guesses import Guess
-from digits.page.shared import button, may_change, serving, show_problem, show_sharp, visit
-from digits.page.visit import NO, NO_DIGIT, VERDICTS, YES, Given, Said
+from digits.page.shared import button, count, may_change, show_problem, visit
+from digits.page.visit import Given
 
-SHOWN_SIDE = 126  # px: two stand side by side on a phone, and in half a card
-CARD_SIDE = 84  # px, three to a pixel, where several digits are shown
-BARS_HEIGHT = 230  # px, reserved before the bars are there: what stands below must not jump
+CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
+
+
+def show(given: list[Given], found: list[Guess | str]) -> None:
+    """Show what was read: one answer large; of several the unsure ones first, the sure ones small.
+
+    found: for each picture its guess, or why there is none.
+    """
+    if not found:
+        st.html('<p class="answer waiting">The answer appears here.</p>')
+    elif len(found) == 1 and isinstance(found[0], Guess):
+        show_answer(found[0])
+    elif len(found) == 1:
+        st.warning(str(found[0]), icon=":material/search:")
+    else:
+        show_several(given, found)
 
 
 def show_answer(guess: Guess) -> None:
-    """Show one guess with all that is known of it, and ask whether it is right."""
-    with st.container(border=True):
-        words, question = st.columns(2, gap="medium")
-        with words:
-            st.header(guess.answer, anchor=False)
-            st.write(guess.confidence_in_words)
-            show_pictures(guess, SHOWN_SIDE)
-        with question:
+    """Show one guess with the row to judge it."""
+    st.html(f'<section class="answer" data-say>{strip(guess)}</section>')
+    ask(guess)
+
+
+def show_several(given: list[Given], found: list[Guess | str]) -> None:
+    """Show the guesses that are unsure, the pictures without an answer, then the sure guesses."""
+    read_ones = [guess for guess in found if isinstance(guess, Guess)]
+    unsure = [guess for guess in read_ones if not guess.is_sure]
+    sure = [guess for guess in read_ones if guess.is_sure]
+    st.markdown(f"**{len(unsure)} unsure, {len(sure)} sure** of {count(len(found), 'picture')}")
+    with st.container(horizontal=True, gap="small"):
+        for guess in unsure:
+            with st.container(border=True, width=CARD):
+                show_answer(guess)
+        for one, problem in zip(given, found, strict=True):
+            if isinstance(problem, str):
+                with st.container(border=True, width=CARD):
+                    st.warning(f"{one.name}: {problem}", icon=":material/search:")
+        for guess in sure:
+            with st.container(border=True, width=TILE):
+                show_tile(guess)
+    offer_the_rest(read_ones)
+
+
+def show_tile(guess: Guess) -> None:
+    """Show a sure guess small; the row to judge it opens at a tap."""
+    seen = drawing.image(guess.digit_shown, f"What the network sees of {escape(guess.name)}")
+    st.html(f'<section class="answer tile">{heading(guess)}{seen}</section>')
+    if guess.key in visit().said:
+        ask(guess)
+    elif may_change():
+        with st.popover("Judge", width="stretch"):
             ask(guess)
-        st.altair_chart(charts.bars(guess.probabilities), height=BARS_HEIGHT, alt=guess.in_words)
-        st.caption(f"How likely each digit is, says version {guess.version.short}.")
 
 
-def show_cards(given: list[Given], found: list[Guess | str]) -> None:
-    """Show several answers side by side, each with its own question."""
-    columns = st.columns(2)
-    for place, (one, guess) in enumerate(zip(given, found, strict=False)):
-        with columns[place % 2].container(border=True):
-            if isinstance(guess, str):
-                st.subheader("No answer", anchor=False)
-                st.warning(f"{one.name}: {guess}", icon=":material/search:")
-                continue
-            st.subheader(guess.answer, anchor=False)
-            st.write(guess.confidence_in_words)
-            show_pictures(guess, CARD_SIDE)
-            ask(guess)
+def strip(guess: Guess) -> str:
+    """Return the answer, both pictures and the bars as HTML."""
+    picture = drawing.image(guess.picture_shown, f"Your picture, {escape(guess.name)}")
+    seen = drawing.image(guess.digit_shown, "What the network sees: 28 × 28, white on black")
+    return f"{heading(guess)}{picture}{seen}{drawing.bars(guess.probabilities, guess.in_words)}"
 
 
-def show_pictures(guess: Guess, side: int) -> None:
-    """Show the picture beside what the network sees of it."""
-    with st.container(horizontal=True):
-        show_sharp(guess.picture_shown, side, f"Your picture, {guess.name}", "Your picture")
-        seen = "Its digit, white on black, 28 × 28"
-        show_sharp(guess.digit_shown, side, seen, "The network sees")
-
-
-def offer_answers(read_ones: list[Guess]) -> None:
-    """Offer the answers to several pictures as a table to download."""
-    said = [visit().said.get(guess.key, Said()) for guess in read_ones]
-    rows = [(guess, one.verdict, one.actual) for guess, one in zip(read_ones, said, strict=True)]
-    st.download_button(
-        "Download the answers",
-        guesses.table(rows),
-        "answers.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+def heading(guess: Guess) -> str:
+    """Return the answer, its certainty and what an earlier version read, as HTML."""
+    change = f"<b>{guess.change}</b>" if guess.change else ""
+    return f"<div><h2>{guess.answer}</h2><p>{guess.certainty}{change}</p></div>"
 
 
 def ask(guess: Guess) -> None:
-    """Ask whether the guess is right and, if not, for the true digit."""
-    key = guess.key
-    if said := visit().said.get(key):
-        show_thanks(guess, said)
+    """Offer the row of judgements, or say what was made of the one given, with its undo."""
+    key, said = guess.key, visit().said.get(guess.key)
+    if said:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.html(f'<p class="said" data-say>✓ {said.thanks}</p>', width="content")
+            button("Undo", key, visit().undo, key, icon=":material/undo:", type="tertiary")
     elif may_change():
-        verdict = st.segmented_control(
-            "Was it right?", list(VERDICTS), key=f"verdict-{key}", on_change=judge, args=(guess,)
-        )
-        if verdict == NO:
-            actual = st.pills("Which digit is it?", range(10), wrap=True, key=f"actual-{key}")
-            button("Store the correction", key, visit().correct, guess, actual, type="primary")
+        with st.container(horizontal=True, gap=None, key=f"row-{key}"):
+            button("✓ right", key, visit().agree, guess, type="primary")
+            for digit in range(10):
+                button(f"{digit}", key, visit().correct, guess, digit)
+            button("not a digit", key, visit().dismiss, guess)
     show_problem(key)
 
 
-def show_thanks(guess: Guess, said: Said) -> None:
-    """Say what was made of the person's answer; let them take it back, or see a new reading."""
-    st.success(said.thanks, icon=":material/check_circle:")
-    if said.kept:
-        st.caption(f"`{Path(said.kept.image).name}`")
+def offer_the_rest(read_ones: list[Guess]) -> None:
+    """Offer to agree to all guesses that are not judged, and the answers as a table."""
+    said = visit().said
+    left = sum(guess.key not in said for guess in read_ones)
+    rows = [
+        (guess, *((one.verdict, one.actual) if (one := said.get(guess.key)) else ("", None)))
+        for guess in read_ones
+    ]
     with st.container(horizontal=True):
-        version = serving().version
-        if version != guess.version:
-            label = f"Read it again with {version.short}"
-            button(label, guess.key, ask_again, guess, type="primary")
-        button("Undo", guess.key, undo, guess, icon=":material/undo:")
-
-
-def judge(guess: Guess) -> None:
-    """Count a verdict that needs no digit (runs before the page is drawn again)."""
-    verdict = st.session_state[f"verdict-{guess.key}"]
-    if verdict == YES:
-        visit().agree(guess)
-    elif verdict == NO_DIGIT:
-        visit().dismiss(guess)
-
-
-def ask_again(guess: Guess) -> None:
-    """Ask again, of a new reading if another network answers by now; what was stored stays."""
-    visit().said.pop(guess.key, None)
-    st.session_state[f"verdict-{guess.key}"] = None
-
-
-def undo(guess: Guess) -> None:
-    """Take back what was said of a guess, and ask again."""
-    visit().undo(guess)
-    if guess.key not in visit().said:
-        ask_again(guess)
+        if left and may_change():
+            label = "All the rest are right" if left < len(read_ones) else "All are right"
+            button(label, "answers", visit().agree_to_all, read_ones, icon=":material/done_all:")
+        st.download_button(
+            "Download the answers",
+            guesses.table(rows),
+            "answers.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )

@@ -11,7 +11,7 @@ import streamlit as st
 from digits import model, versions
 from digits.home import Home
 from digits.jobs import launch, schedule
-from digits.page import charts
+from digits.page import drawing
 from digits.page.shared import button, home, may_change, serving, show_problem, visit
 from digits.rows import is_held_out, read_rows
 
@@ -21,24 +21,19 @@ def show() -> None:
     if runs := versions.runs(home()):
         show_history(runs)
     else:
-        st.info("The first network answers. Each fine-tuning adds a point to a chart here.")
+        st.info("The first network answers. Each fine-tuning adds a line to a table here.")
     show_roll_back()
     show_confusion()
     show_schedule()
 
 
-def show_history(runs: charts.Runs) -> None:
+def show_history(runs: drawing.Runs) -> None:
     """Show what each run made of held-out digits and of the corrections."""
-    st.subheader("Every run so far", anchor=False)
-    accuracy, learned = st.columns(2, gap="large")
-    alt = "; ".join(f"{one.version} {run.accuracy_after:.2%}" for one, run in runs)
-    accuracy.altair_chart(charts.accuracy(runs), alt=f"Held-out accuracy: {alt}")
-    accuracy.caption(
-        "Held-out digits classified correctly, with the 95 % interval. A cross: refused."
+    st.header("Every run so far", anchor=False)
+    st.html(drawing.history(runs))
+    st.caption(
+        "Old digits: those never trained on that are classified correctly, with the 95 % interval."
     )
-    alt = "; ".join(f"{one.version} {run.learned}/{run.corrections}" for one, run in runs)
-    learned.altair_chart(charts.learned(runs), alt=f"Corrections learned: {alt}")
-    learned.caption("Corrections classified correctly after the run, of all it trained on.")
 
 
 def show_roll_back() -> None:
@@ -47,7 +42,7 @@ def show_roll_back() -> None:
     names = {versions.short_name(name): name for name in versions.kept(home()) if name != serves}
     if not names or not may_change():
         return
-    st.subheader("Go back", anchor=False)
+    st.header("Go back", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         short = st.selectbox("An earlier version", list(names)[::-1], width=200)
         with st.popover("Roll back"):
@@ -64,18 +59,15 @@ def roll_back(name: str) -> None:
 
 def show_confusion() -> None:
     """Show on demand which held-out digits the current version takes for which others."""
-    st.subheader("Where it errs", anchor=False)
+    st.header("Where it errs", anchor=False)
     if not st.toggle("Read all held-out digits now"):
         return
     now = serving()
     with st.spinner("Reading the held-out digits"):
         matrix = confusion(str(home()), now.version.sha256, now.net)
     errors = int(matrix.sum() - np.trace(matrix))
-    st.write(
-        f"{now.version.short} misclassifies {errors} of {matrix.sum():,} held-out digits. "
-        "Each line is a true digit, each column a guess."
-    )
-    st.table(charts.confusion(matrix))
+    st.write(f"{now.version.short} misclassifies {errors} of {matrix.sum():,} held-out digits.")
+    st.html(drawing.confusion(matrix))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -89,7 +81,7 @@ def confusion(folder: str, sha256: str, _net: Any) -> np.ndarray:
 
 def show_schedule() -> None:
     """Say when it learns by itself, and how to make it."""
-    st.subheader("Learning at night", anchor=False)
+    st.header("Learning at night", anchor=False)
     try:
         entry = schedule.current(home())
     except schedule.ScheduleError as error:
@@ -99,7 +91,7 @@ def show_schedule() -> None:
         st.write(
             "It learns only at the press of the button. To learn every night at two, run once:"
         )
-        st.code(schedule.install_command(home()), language="sh", wrap_lines=True)
+        st.code(schedule.install_command(home()), language=None, wrap_lines=True)
         return
     st.write(f"Next run: **{entry.next_run():%d %B %Y, %H:%M}** (`{entry.expression}`).")
     last = schedule.remembered(home())

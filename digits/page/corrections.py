@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
@@ -15,6 +13,7 @@ from digits.page import states
 from digits.page.shared import (
     THUMB_SIDE,
     button,
+    change,
     home,
     may_change,
     password,
@@ -72,21 +71,13 @@ def show_correction(one: Correction, state: str, doubt: str) -> None:
     if state == states.HELD_BACK:
         st.caption(doubt)
     if one.removed and may_change():
-        button("Restore", place, change, feedback.restore, one)
+        button("Restore", place, change, feedback.restore, "Restored.", one)
     elif may_change():
         with st.popover("Change", key=f"change-{place}"):
             actual = st.pills("It is", range(10), wrap=True, key=f"relabel-{place}")
-            button("Save this label", place, change, feedback.relabel, one, actual)
-            button("Its label is right", place, change, feedback.confirm, one)
-            button("Remove", place, change, feedback.remove, one)
-
-
-def change(action: Callable, *arguments: Any) -> None:
-    """Do something to a stored correction, or note why not."""
-    try:
-        action(home(), *arguments)
-    except feedback.StoreError as error:
-        visit().problems["corrections"] = str(error)
+            button("Save this label", place, change, feedback.relabel, "Label saved.", one, actual)
+            button("Its label is right", place, change, feedback.confirm, "Vouched for.", one)
+            button("Remove", place, change, feedback.remove, "Removed; it can be restored.", one)
 
 
 def show_exchange(stored: list[Correction]) -> None:

@@ -13,11 +13,9 @@ from PIL import Image
 
 from digits import model, versions
 from digits.feedback import csv_tables, verdicts
-from digits.page import charts
+from digits.page import drawing
 
-# From which probability a word fits; below model.SURE an answer names two digits.
-WORDS = {0.99: "Almost certain", model.SURE: "Quite sure", 0.6: "Unsure", 0.0: "A mere guess"}
-PICTURE_SIDE = 252  # px of the two pictures for the page: it shows them at half of that, or less
+PICTURE_SIDE = 160  # px of the two pictures for the page: it shows them at half of that
 COLUMNS = ["picture", "guess", "confidence", "version", "verdict", "actual"]
 
 
@@ -26,8 +24,9 @@ class Guess:
     """What the person sees, and what it takes to judge it.
 
     key: tells it from the visit's other guesses. name: of the file. digit: uint8 (28, 28).
-    probabilities: float32 (10,). version: who guessed. shown: its entry in the log of judgements,
-    None when it could not be written.
+    probabilities: float32 (10,). version: who guessed. content: tells a drawing from the same one
+    with more strokes. shown: its entry in the log of judgements, None when it has none. before:
+    what an earlier version guessed of the same picture.
     """
 
     key: str
@@ -36,17 +35,19 @@ class Guess:
     digit: np.ndarray
     probabilities: np.ndarray
     version: versions.Version
+    content: str = ""
     shown: verdicts.Shown | None = None
+    before: Guess | None = None
 
     @cached_property
     def picture_shown(self) -> bytes:
         """The picture as a small square: a JPEG file, made once however often it is shown."""
-        return charts.squared(self.picture, PICTURE_SIDE)
+        return drawing.squared(self.picture, PICTURE_SIDE)
 
     @cached_property
     def digit_shown(self) -> bytes:
         """The digit enlarged: a PNG file, made once too."""
-        return charts.enlarged(self.digit, PICTURE_SIDE)
+        return drawing.enlarged(self.digit, PICTURE_SIDE)
 
     @property
     def label(self) -> int:
@@ -64,29 +65,43 @@ class Guess:
         return float(self.probabilities.max())
 
     @property
-    def answer(self) -> str:
-        """The guess as a sentence; a network that is not sure names two candidates."""
-        if self.confidence >= model.SURE:
-            return f"I read {self.label}"
-        return f"Not sure: {self.label}, or else {self.second}"
+    def is_sure(self) -> bool:
+        """Whether the answer stands alone."""
+        return self.confidence >= model.SURE
 
     @property
-    def confidence_in_words(self) -> str:
-        """How sure the network is, in words and numbers, and why it names two digits if it does."""
-        word = next(word for least, word in WORDS.items() if self.confidence >= least)
-        if self.confidence >= model.SURE:
-            return f"{word}: {self.confidence:.0%}."
+    def answer(self) -> str:
+        """The digit, or two candidates if the network is not sure."""
+        return f"{self.label}" if self.is_sure else f"{self.label}? or {self.second}?"
+
+    @property
+    def certainty(self) -> str:
+        """The probability of the digit, or those of both candidates."""
+        if self.is_sure:
+            return share(self.confidence)
+        return f"{share(self.confidence)}, {share(float(self.probabilities[self.second]))}"
+
+    @property
+    def change(self) -> str:
+        """What an earlier version guessed and this one does, "" if there was none."""
+        if self.before is None:
+            return ""
         return (
-            f"{word}: {self.confidence:.0%} for {self.label}, "
-            f"{self.probabilities[self.second]:.0%} for {self.second}. It looks like both, and "
-            f"below {model.SURE:.0%} I name two."
+            f"{self.before.version.short}: {self.before.label} → {self.version.short}: {self.label}"
         )
 
     @property
     def in_words(self) -> str:
         """The ten probabilities as a sentence, for who cannot see the bars."""
-        shares = (f"{digit}: {share:.0%}" for digit, share in enumerate(self.probabilities))
+        shares = (f"{digit}: {share(float(p))}" for digit, p in enumerate(self.probabilities))
         return f"Probability of each digit: {', '.join(shares)}."
+
+
+def share(probability: float) -> str:
+    """Return a probability for people, who should not take it for certain: never 0 or 100 %."""
+    if probability > 0.99:
+        return "over 99 %"
+    return f"{100 * probability:.0f} %" if probability >= 0.01 else "under 1 %"
 
 
 def table(rows: Iterable[tuple[Guess, str, int | None]]) -> str:
@@ -95,7 +110,7 @@ def table(rows: Iterable[tuple[Guess, str, int | None]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for guess, verdict, actual in rows:
-        share = f"{guess.confidence:.4f}"
+        confidence = f"{guess.confidence:.4f}"
         name = csv_tables.harmless(guess.name)
-        writer.writerow([name, guess.label, share, guess.version.name, verdict, actual])
+        writer.writerow([name, guess.label, confidence, guess.version.name, verdict, actual])
     return text.getvalue()

@@ -1,27 +1,34 @@
-"""Learning from mistakes: what waits, the button, the run in progress, the last run's receipt."""
+"""Learning from mistakes: what waits, the button, the run in progress, what the last run did."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import streamlit as st
 
-from digits import feedback, metrics, model
+from digits import feedback, metrics, model, versions
 from digits.feedback import verdicts
+from digits.feedback.corrections import Correction
 from digits.jobs import launch, progress
-from digits.page import charts
+from digits.learning.run import fingerprint_of, last_fingerprint
+from digits.page import drawing
 from digits.page.shared import (
     REFRESH,
+    STRIP,
     STRIP_SIDE,
     ask_password,
     button,
+    change,
+    count,
     home,
     may_change,
     serving,
     show_problem,
+    show_sharp,
     show_strip,
     thumbnail,
     visit,
@@ -32,41 +39,63 @@ from digits.versions.receipts import Flip, Line
 WARNINGS = 5  # of the store, shown; `finetuning.py` prints all
 PAUSE = 30  # s from one run to the next from the button: nobody can keep the machine busy
 IDLE_REFRESH = 5.0  # s between looks for one that cron or another visitor starts
+LEFT_STEP = 10  # s: a finer estimate would jump up and down
+HELP = (
+    "Trains on the corrections and on old digits, and replaces model.h5 only if the result passes "
+    "a test on digits it has never seen."
+)
+
+
+@dataclass(frozen=True)
+class Started:
+    """The last fine-tuning that this server has started, and when (ISO, UTC)."""
+
+    run: launch.Run
+    at: str
 
 
 def show() -> None:
     """Show what waits to be learned, the button, and how the run in progress or the last went."""
-    st.subheader("Learning from mistakes", anchor=False)
+    st.header("Learning from mistakes", anchor=False)
+    running = is_running()
     stored, warnings = feedback.load(home())
+    button_side, result_side = st.columns(2, gap="medium")
+    with button_side:
+        show_waiting(stored, running)
+        for warning in warnings[:WARNINGS]:
+            st.caption(f":material/warning: {warning}")
+        st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
+        show_live_accuracy()
+        show_version()
+    with result_side:
+        if not running:
+            show_result(stored)
+
+
+def show_waiting(stored: list[Correction], running: bool) -> None:
+    """Show the corrections that wait, and the button that has them learned."""
     seen = receipts.seen(home())
     waiting = [one for one in stored[::-1] if one.key not in seen]
-    st.write(f"**{len(waiting)}** corrections wait to be learned, of {len(stored)} stored.")
+    wait = "waits" if len(waiting) == 1 else "wait"
+    st.markdown(f"**{count(len(waiting), 'correction')}** {wait}, of {len(stored):,} stored.")
+    new = bool(stored) and fingerprint_of(home(), stored) != last_fingerprint(home())
+    button(
+        "Run Fine-tuning",
+        "learning",
+        start_run,
+        type="primary" if new else "secondary",
+        icon=":material/school:",
+        disabled=running or not new or not may_change(),
+        help=HELP if new else "Nothing new to learn: correct a guess first.",
+    )
+    if not may_change():
+        ask_password()
+    show_problem("learning")
     show_strip(
         waiting,
         lambda one: thumbnail(home().folder / one.image),
         lambda one: f"{one.predicted} → {one.actual}",
     )
-    for warning in warnings[:WARNINGS]:
-        st.caption(f":material/warning: {warning}")
-    running = is_running()
-    button(
-        "Run Fine-tuning",
-        "learning",
-        start_run,
-        type="primary" if waiting else "secondary",
-        icon=":material/school:",
-        disabled=running or not may_change(),
-        help="Trains on the corrections and on old digits, and replaces model.h5 only if the "
-        "result is no worse on digits it has never seen.",
-    )
-    if not may_change():
-        ask_password()
-    show_problem("learning")
-    st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
-    if not running:
-        show_receipt()
-    show_live_accuracy()
-    show_version()
 
 
 def show_version() -> None:
@@ -88,29 +117,33 @@ def show_live_accuracy() -> None:
     if digits:
         low, high = metrics.wilson(tally.right, digits)
         st.caption(
-            f"Visitors judged {tally.judged} of the last {tally.shown} guesses: of {digits} digits "
-            f"{tally.right} were right, {tally.right / digits:.0%} [{low:.0%}, {high:.0%}]."
+            f"Visitors judged {tally.judged} of the last {count(tally.shown, 'answer')}: "
+            f"{tally.right} of {count(digits, 'digit')} right [{low:.0%}, {high:.0%}]."
         )
 
 
 @st.cache_resource
-def started(folder: str) -> list[launch.Run]:
+def started(folder: str) -> list[Started]:
     """Return the last fine-tuning that this server has started, for all its visitors."""
     return []
 
 
 def start_run() -> None:
     """Start a fine-tuning, but not one right after another."""
-    passed = time.monotonic() - started(str(home()))[0].began if started(str(home())) else PAUSE
+    last = started(str(home()))
+    passed = time.monotonic() - last[0].run.began if last else PAUSE
     if passed < PAUSE:
         visit().problems["learning"] = f"The next run may start in {PAUSE - passed:.0f} s."
-    else:
-        started(str(home()))[:] = [launch.Run(home(), "--trigger", "button")]
+        return
+    try:
+        last[:] = [Started(launch.Run(home(), "--trigger", "button"), versions.now())]
+    except OSError as error:
+        visit().problems["learning"] = f"The run could not start: {error.strerror or error}."
 
 
 def is_running() -> bool:
     """Return whether a fine-tuning runs, started here or by cron."""
-    if any(run.is_alive() for run in started(str(home()))):
+    if any(one.run.is_alive() for one in started(str(home()))):
         return True
     with suppress(OSError):  # the lock is another user's, and closed
         return home().is_running()
@@ -122,36 +155,85 @@ def show_run(was_running: bool) -> None:
     running = is_running()
     if running != was_running:
         st.rerun()  # the whole page: another version may be in service now
-    if not running:
+    if running:
+        own = started(str(home()))
+        show_progress(progress.read(home()), own[0].at if own else "")
+    else:
         show_ending()
-        return
-    status = progress.read(home())
-    show_progress(status if status.state == progress.RUNNING else progress.Status())
 
 
-def show_progress(status: progress.Status) -> None:
-    """Show how far a run is."""
-    st.progress(status.share, f"{status.in_words}. The page stays usable.")
+def show_progress(status: progress.Status, since: str) -> None:
+    """Show how far the run is that was started at `since`; its first and last words lag behind."""
+    if status.state == progress.RUNNING:
+        left = status.seconds_left
+        about = "" if left is None else f", about {-(-left // LEFT_STEP) * LEFT_STEP} s left"
+        st.progress(status.share, f"{status.phase}{about}")
+    elif status.state and status.at >= since:
+        st.progress(1.0, "Finishing")
+    else:
+        st.progress(0.0, "Starting")
 
 
 def show_ending() -> None:
-    """Say how the last run ended, whoever started it."""
-    status, own = progress.read(home()), started(str(home()))[0] if started(str(home())) else None
-    if own and own.ended >= status.at:
-        show = st.success if own.went_well else st.warning
-        show(own.says)
+    """Say how the last run ended, if it did not come to a decision, which stands beside."""
+    status, own = progress.read(home()), started(str(home()))
+    if own and own[0].run.ended >= status.at and own[0].run.says != status.message:
+        show = st.success if own[0].run.went_well else st.warning
+        show(own[0].run.says)
     elif status.state == progress.RUNNING:
         st.warning("The last run was cut short; model.h5 is as it was.")
-    elif status.state:
+    elif status.state not in ("", versions.PUBLISHED, versions.REFUSED):
         st.info(f"The last run: {status.message}")
 
 
-def show_receipt() -> None:
-    """Show what the last run did to each correction and to held-out digits, as pictures."""
-    receipt = receipts.last(home())
-    if receipt is None:
+def show_result(stored: list[Correction]) -> None:
+    """Show what the last decided run did: its numbers, what is still wrong, then the rest."""
+    runs, receipt = versions.runs(home()), receipts.last(home())
+    if not runs:
         return
-    with st.expander("What the last run did", expanded=True):
+    record, run = runs[-1]
+    with suppress(model.ModelError):
+        now = serving().version
+        if record.decision == versions.PUBLISHED and record.version != now.name:
+            st.info(f"{record.short} was rolled back: {now.short} answers.")
+            return
+    before, after = 100 * run.accuracy_before, 100 * run.accuracy_after
+    numbers = (
+        f"**Learned {run.learned} of {run.corrections}.** Old digits {before:.2f} → {after:.2f} %."
+    )
+    if record.decision == versions.PUBLISHED:
+        st.success(f"{numbers} {record.short} answers.", icon=":material/check_circle:")
+    else:
+        st.warning(f"**Not published**, {record.short} stays: {run.reason}.")
+    if receipt:
+        show_unlearned(receipt, {one.key: one for one in stored})
+        show_details(run, receipt)
+
+
+def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Correction]) -> None:
+    """Show the corrections still wrong or held back, with the reason and what one can do."""
+    lines = [
+        line
+        for line in receipt.corrections
+        if line.outcome != receipts.RIGHT and line.key in stored
+    ]
+    for line in lines[:STRIP]:
+        one = stored[line.key]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            show_sharp(thumbnail(home().folder / line.image), STRIP_SIDE, f"A {line.actual}")
+            reason = line.reason or f"read as {line.guess_after}"
+            st.markdown(f"**{line.actual}** {line.outcome}: {reason}", width=260)
+            if may_change() and line.outcome == receipts.HELD_BACK and one.votes == 1:
+                done = f"Vouched for: a {line.actual}. The next run learns it."
+                button("The label is right", line.image, change, feedback.confirm, done, one)
+    if len(lines) > STRIP:
+        st.caption(f"and {len(lines) - STRIP} more, under Corrections")
+
+
+def show_details(run: versions.Report, receipt: receipts.Receipt) -> None:
+    """Offer the reason, each correction and each held-out digit that flipped."""
+    with st.expander("What the last run did"):
+        st.write(f"{run.reason[:1].upper()}{run.reason[1:]}.")
         outcomes = Counter(line.outcome for line in receipt.corrections)
         st.write(
             "Corrections: " + ", ".join(f"**{n}** {name}" for name, n in outcomes.items()) + "."
@@ -162,7 +244,7 @@ def show_receipt() -> None:
         fixed = sum(flip.fixed for flip in flips)
         st.write(f"Of digits it has never seen it fixed {fixed} and broke {len(flips) - fixed}.")
         show_strip(
-            flips, lambda flip: charts.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
+            flips, lambda flip: drawing.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
         )
 
 

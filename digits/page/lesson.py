@@ -11,14 +11,14 @@ from PIL import Image
 from digits.home import Home
 from digits.jobs import progress
 from digits.learning.run import SWITCHES
-from digits.page import charts, sandbox
+from digits.page import drawing, sandbox
 from digits.page.learning import before_and_after, is_running, show_progress
 from digits.page.shared import REFRESH, STRIP_SIDE, button, home, may_change, serving, show_strip
 
 
 def show() -> None:
     """Offer to switch off what keeps the loop sound, and show what breaks in a copy."""
-    st.subheader("What breaks without it?", anchor=False)
+    st.header("What breaks without it?", anchor=False)
     st.write("Switch a guard off and look. The network that answers stays as it is.")
     off = [
         name
@@ -50,7 +50,7 @@ def show_uncentred() -> None:
     wrong = np.flatnonzero(plain != labels).tolist()
     show_strip(
         wrong,
-        lambda i: charts.squared(Image.fromarray(pages[i]), 2 * STRIP_SIDE),
+        lambda i: drawing.squared(Image.fromarray(pages[i]), 2 * STRIP_SIDE),
         lambda i: f"✗ {labels[i]} → {plain[i]}",
     )
 
@@ -79,11 +79,11 @@ def show_experiment(was_running: bool) -> None:
         if one.is_alive() != was_running:
             st.rerun()
         if was_running:
-            show_progress(progress.read(one.sandbox))
+            show_progress(progress.read(one.sandbox), "")
             return
         off = " and ".join(one.without) or "nothing"
         st.info(f"In the sandbox, with {off} switched off: {one.says}")
         st.write(one.in_words)
         show_strip(
-            one.lost, lambda flip: charts.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
+            one.lost, lambda flip: drawing.enlarged(flip.digit, 2 * STRIP_SIDE), before_and_after
         )

@@ -1,59 +1,119 @@
-"""Giving the page a digit: upload, drawing, photo or example; and what is read in it."""
+"""Giving the page a digit: upload, drawing, photo or example; what is read in it goes beside."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from pathlib import Path
 
 import streamlit as st
+from PIL import Image
 from streamlit.errors import StreamlitAPIException
 
+from digits import versions
 from digits.home import PROJECT
-from digits.page import answers
-from digits.page.guesses import Guess
-from digits.page.shared import button, serving, visit
+from digits.page import answers, drawing
+from digits.page.shared import button, home, serving, visit
 from digits.page.visit import Given
 
-EXAMPLE_SIDE = 92  # px: six in a row, three on a phone
-CANVAS_SIDE, PEN = 280, 18  # px; the smallest phones are 320 wide; like a felt pen on that sheet
+CANVAS_SIDE, TOOLS = 240, 100  # px; page.css shows the canvas smaller on the smallest phones
+PENS = {"Thin": 10, "Medium": 16, "Thick": 24}  # px on that sheet
+EXAMPLE_SIDE = 128  # px of an example on the page, shown at half of that
 MAX_PICTURES = 20  # at once: more is a long page, and each may take 3 MB of memory
 WAYS = {"Upload": "upload", "Draw": "draw", "Camera": "photo_camera"}
+LESSON = "6-another-0"  # the example that shows what was learned from the others
+INSECURE = "Browsers allow the camera on https and on localhost only, and this page is neither."
 
 
 def show() -> None:
-    """Take pictures in one of three ways, and show what the network reads."""
+    """Take pictures in one of three ways on the left, show what is read on the right."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        given = take()
+    with right:
+        found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
+        visit().keep(found, {one.key for some in kept().values() for one in some})
+        answers.show(given[:MAX_PICTURES], found)
+        if left_out := given[MAX_PICTURES:]:
+            names = ", ".join(one.name for one in left_out)
+            st.warning(f"Not read, since {MAX_PICTURES} is the most at once: {names}.")
+    offer_examples()
+
+
+def kept() -> dict[str, list[Given]]:
+    """Return what was given last in each way."""
+    return st.session_state.setdefault("given", {})
+
+
+def take() -> list[Given]:
+    """Return what was given in the way chosen; what was given in the others stays."""
     way = st.segmented_control(
         "How do you give it a digit?",
         list(WAYS),
-        default="Upload",
+        key="way",
+        default=None if "way" in st.session_state else "Upload",
         required=True,
         format_func=lambda name: f":material/{WAYS[name]}: {name}",
         label_visibility="collapsed",
+        on_change=keep_drawing,
+        bind="query-params",
     )
-    given = {"Upload": upload, "Draw": draw, "Camera": photograph}[way]() or example()
-    if len(given) > MAX_PICTURES:
-        st.info(f"The first {MAX_PICTURES} of {len(given)} pictures are read.")
-    found = [read(one) for one in given[:MAX_PICTURES]]
-    read_ones = [one for one in found if isinstance(one, Guess)]
-    visit().guesses = {guess.key: guess for guess in read_ones}
-    if len(found) > 1:
-        answers.show_cards(given, found)
-        answers.offer_answers(read_ones)
-    elif read_ones:
-        answers.show_answer(read_ones[0])
-    elif found:
-        st.warning(found[0], icon=":material/search:")
-    if way == "Upload" and len(found) < 2:
-        offer_examples()
+    with st.container(key="upload" if way == "Upload" else "kept-upload"):
+        uploaded = upload()  # drawn behind the other ways too: else it would be forgotten
+    given = {"Draw": draw, "Camera": photograph}.get(way or "", lambda: uploaded)()
+    kept()[way or "Upload"] = given
+    return given
 
 
 def upload() -> list[Given]:
-    """Return the uploaded files; any name is welcome, since the content tells what a file is."""
+    """Return the uploaded files, or else the example picked; the content tells what a file is."""
     files = st.file_uploader(
-        "Pictures of one digit each, at most 10 MB", accept_multiple_files=True
+        "Pictures of one digit each, or paste one",
+        accept_multiple_files=True,
+        key=f"files-{st.session_state.get('pile', 0)}",
+        on_change=open_upload,
     )
+    path: Path | None = st.session_state.get("example")
+    if path and not files:
+        return [Given(path.name, path.name, io.BytesIO(path.read_bytes()))]
     return [Given(file.file_id, file.name, file) for file in files]
+
+
+def open_upload() -> None:
+    """Show the files given, also those pasted while drawing, in the place of an example."""
+    state = st.session_state
+    state.way, state.example, state.picked = "Upload", None, None
+
+
+def offer_examples() -> None:
+    """Offer the project's own pictures; one more after a run, to show what was learned."""
+    learned = bool(versions.runs(home()))
+    paths = sorted((PROJECT / "examples").glob("*.png"))
+    with st.container(key="examples"):  # one group: one stop for who walks with the keyboard
+        st.pills(
+            "Or try one of these",
+            [path for path in paths if learned or path.stem != LESSON],
+            format_func=example_label,
+            key="picked",
+            on_change=pick,
+        )
+
+
+@st.cache_data
+def example_label(path: Path) -> str:
+    """Return an example as a label: the picture, named for who cannot see it."""
+    name = path.stem[2:].replace("-", " ").capitalize()
+    with Image.open(path) as picture:
+        content = base64.b64encode(drawing.squared(picture, EXAMPLE_SIDE)).decode()
+    return f"![Example: {name}](data:image/jpeg;base64,{content})"
+
+
+def pick() -> None:
+    """Have the example picked read in the place of what was uploaded."""
+    state = st.session_state
+    state.way, state.example = "Upload", state.picked
+    state.pile = state.get("pile", 0) + 1
 
 
 def draw() -> list[Given]:
@@ -63,58 +123,49 @@ def draw() -> list[Given]:
     except (ImportError, StreamlitAPIException):  # the page stays whole without it
         st.info("Drawing needs one more package: `pip install streamlit-drawable-canvas`.")
         return []
-    st.caption("Draw one digit, large, with mouse, finger or pen. Undo is in its upper corner.")
-    drawing = st_canvas(
-        stroke_width=PEN,
-        background_color="#ffffff",
-        height=CANVAS_SIDE,
-        width=CANVAS_SIDE,
-        return_image_data=True,
-        key=f"canvas-{st.session_state.get('sheet', 0)}",
-    )
-    button("Clear", "sheet", take_new_sheet, icon=":material/ink_eraser:")
-    png = drawing.image_bytes
-    if not png or not (drawing.json_data or {}).get("objects"):
+    state = st.session_state
+    with st.container(horizontal=True, key="sheet", gap="xsmall"):
+        canvas = st_canvas(
+            stroke_width=PENS[state.get("pen", "Medium")],
+            background_color="#ffffff",
+            height=CANVAS_SIDE,
+            width=CANVAS_SIDE,
+            initial_drawing=state.get("start"),
+            return_image_data=True,
+            key="canvas",
+        )
+        state.strokes = (canvas.json_data or {}).get("objects", [])
+        with st.container(width=TOOLS, gap="xsmall"):
+            button("Undo stroke", "canvas", start_from, state.strokes[:-1], width="stretch")
+            button("Clear", "canvas", start_from, [], width="stretch")
+            st.selectbox("Pen", list(PENS), index=1, key="pen")
+    if not state.strokes:
         return []
-    return [Given(hashlib.sha256(png).hexdigest(), "drawing", io.BytesIO(png))]
+    if canvas.image_bytes is None:  # a canvas just shown again has its strokes, but no picture
+        return kept().get("Draw", [])
+    content = hashlib.sha256(canvas.image_bytes).hexdigest()
+    file = io.BytesIO(canvas.image_bytes)
+    return [Given(f"drawing-{state.get('drawings', 0)}", "drawing", file, content)]
 
 
-def take_new_sheet() -> None:
-    """Put an empty canvas in the place of the drawing."""
-    st.session_state.sheet = st.session_state.get("sheet", 0) + 1
+def start_from(strokes: list[dict]) -> None:
+    """Put these strokes in the place of those on the canvas; none begin a new drawing."""
+    state = st.session_state
+    state.turn = state.get("turn", 0) + 1  # the same strokes again count as another start
+    state.start = {"objects": strokes, "turn": state.turn}
+    state.drawings = state.get("drawings", 0) + (not strokes)
+
+
+def keep_drawing() -> None:
+    """Have the canvas, when it is shown next, begin with what is drawn now."""
+    st.session_state.start = {"objects": st.session_state.get("strokes", [])}
 
 
 def photograph() -> list[Given]:
-    """Return the photo taken."""
-    photo = st.camera_input(
-        "Hold one digit before the camera, so that it fills a third of the view"
-    )
-    return [Given(photo.file_id, "photo", photo)] if photo else []
-
-
-def offer_examples() -> None:
-    """Offer the project's own pictures."""
-    st.caption("Or try one of these:")
-    with st.container(horizontal=True, gap="small"):
-        for path in sorted((PROJECT / "examples").glob("*.png")):
-            with st.container(width=EXAMPLE_SIDE):
-                name = path.stem[2:].replace("-", " ").capitalize()
-                st.image(str(path), width="stretch", alt=f"Example: {name}")
-                button(name, "example", pick, path, width="stretch")
-
-
-def pick(path: Path) -> None:
-    """Have this example read."""
-    st.session_state.example = path
-
-
-def example() -> list[Given]:
-    """Return the example that was picked."""
-    path = st.session_state.get("example")
-    return [Given(path.name, path.name, io.BytesIO(path.read_bytes()))] if path else []
-
-
-def read(given: Given) -> Guess | str:
-    """Return the guess, or the sentence that says why there is none."""
-    judging = st.session_state.get(f"verdict-{given.key}") is not None
-    return visit().read(given, serving, judging)
+    """Return the photo taken, also after looking elsewhere."""
+    address = st.context.url or ""
+    if address.startswith("http:") and not address.startswith(("http://localhost", "http://127.")):
+        st.info(INSECURE, icon=":material/no_photography:")
+        return []
+    photo = st.camera_input("Hold one digit so that it fills a third of the view")
+    return [Given(photo.file_id, "photo", photo)] if photo else kept().get("Camera", [])

@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
-from digits import model, versions
+from digits import feedback, model, versions
 from digits.home import Home
-from digits.page import charts
+from digits.page import drawing
 from digits.page.visit import Visit
 
 STRIP, STRIP_SIDE = 12, 56  # pictures in a row of small ones, and their px
@@ -49,10 +49,25 @@ def button(label: str, place: str, action: Callable, *arguments: Any, **look: An
     st.button(label, key=f"{label}-{place}", on_click=action, args=arguments, **look)
 
 
+def count(n: int, noun: str) -> str:
+    """Return `1 picture` or `2 pictures`."""
+    return f"{n:,} {noun if n == 1 else f'{noun}s'}"
+
+
 def show_problem(place: str) -> None:
     """Show what went wrong there since the page was drawn last."""
     if problem := visit().problems.pop(place, None):
         st.error(problem, icon=":material/error:")
+
+
+def change(action: Callable, done: str, *arguments: Any) -> None:
+    """Do something to a stored correction and say so, or note why not."""
+    try:
+        action(home(), *arguments)
+    except feedback.StoreError as error:
+        visit().problems["corrections"] = str(error)
+    else:
+        st.toast(done, icon=":material/check_circle:")
 
 
 def may_change() -> bool:
@@ -95,4 +110,4 @@ def show_strip(items: Sequence, picture_of: Callable, caption_of: Callable) -> N
 def thumbnail(path: Path) -> bytes:
     """Return a stored picture as a small square, a JPEG file."""
     with Image.open(path) as picture:
-        return charts.squared(picture, 2 * THUMB_SIDE)
+        return drawing.squared(picture, 2 * THUMB_SIDE)

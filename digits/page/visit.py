@@ -23,20 +23,28 @@ VERDICTS = {YES: verdicts.RIGHT, NO: verdicts.WRONG, NO_DIGIT: verdicts.NO_DIGIT
 
 @dataclass(frozen=True)
 class Given:
-    """One picture that the person gave; the key tells it from all others of the visit."""
+    """One picture that the person gave; the key tells it from all others of the visit.
+
+    content: tells a drawing from the same one with more strokes; "" where a key has one content.
+    """
 
     key: str
     name: str
     file: BinaryIO
+    content: str = ""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the person said of a guess: the verdict, the true digit, and what was made of it."""
+    """What the person said of a guess: the verdict, the true digit, and what was made of it.
 
-    verdict: str = ""
-    actual: int | None = None
-    thanks: str = ""
+    of: the guess that they saw; by now another version may read the picture otherwise.
+    """
+
+    of: Guess
+    verdict: str
+    actual: int | None
+    thanks: str
     kept: Correction | None = None
 
 
@@ -55,41 +63,51 @@ class Visit:
     problems: dict[str, str] = field(default_factory=dict)
     stored: int = 0
 
-    def read(self, given: Given, serving: Callable[[], Serving], judging: bool) -> Guess | str:
+    def read(self, given: Given, serving: Callable[[], Serving]) -> Guess | str:
         """Return the guess, or the sentence that says why there is none.
 
-        serving: returns the network in service. judging: whether the person
-        judges the guess already; then it stays as they saw it, whatever network answers by now.
+        What an earlier network read is read again and says what it was before. serving: returns
+        the network in service.
         """
         kept = self.guesses.get(given.key)
-        if kept and (judging or given.key in self.said):
-            return kept
+        if kept and kept.content == given.content:
+            return self._again(kept, serving())
         try:
-            picture = kept.picture if kept else images.open_picture(given.file)
-            digit = kept.digit if kept else images.read_digit(picture)
+            picture = images.open_picture(given.file)
+            digit = images.read_digit(picture)
         except images.ImageError as error:
             return str(error)
         now = serving()
-        if kept and kept.version == now.version:
-            return kept
-        probabilities = model.predict(now.net, digit[np.newaxis])[0]
-        return self._shown(Guess(given.key, given.name, picture, digit, probabilities, now.version))
+        likely = model.predict(now.net, digit[np.newaxis])[0]
+        guess = Guess(given.key, given.name, picture, digit, likely, now.version, given.content)
+        judged = self.said.pop(given.key, None)  # of the drawing before this stroke
+        return self._shown(guess, kept.shown if kept and not judged else None)
 
-    def agree(self, guess: Guess, thanks: str = "Thank you: counted as right.") -> None:
+    def keep(self, found: list[Guess | str], given: set[str]) -> None:
+        """Remember the guesses found, and of the earlier ones those whose key is still given."""
+        earlier = {key: guess for key, guess in self.guesses.items() if key in given}
+        self.guesses = earlier | {one.key: one for one in found if isinstance(one, Guess)}
+
+    def agree(self, guess: Guess) -> None:
         """Count a guess as right."""
-        self._count(guess, Said(YES, guess.label, thanks))
+        self._count(Said(guess, YES, guess.label, "Counted as right."))
+
+    def agree_to_all(self, guesses: list[Guess]) -> None:
+        """Count as right every guess that nothing was said of."""
+        for guess in guesses:
+            if guess.key not in self.said:
+                self.agree(guess)
 
     def dismiss(self, guess: Guess) -> None:
         """Count a picture as none of a digit."""
-        thanks = "Thank you: counted as no digit. There is nothing to learn from it."
-        self._count(guess, Said(NO_DIGIT, None, thanks))
+        self._count(Said(guess, NO_DIGIT, None, "Counted as no digit."))
 
     def correct(self, guess: Guess, actual: int) -> None:
         """Store what the person saw as the digit, 0 to 9, that they picked, but only once."""
         if guess.key in self.said:
             return
         if actual == guess.label:
-            self.agree(guess, f"Then it was right, a {actual}: counted so.")
+            self.agree(guess)
             return
         if self.stored >= MAX_STORED:
             told = f"One visit may store {MAX_STORED} corrections, and this one did."
@@ -108,9 +126,9 @@ class Visit:
             self.problems[guess.key] = str(error)
             return
         self.stored += 1
-        times = f", by now {kept.votes} times" if kept.votes > 1 else ""
-        thanks = f"Stored: guessed {kept.predicted}, is {kept.actual}{times}. "
-        self._count(guess, Said(NO, actual, thanks + "The next fine-tuning learns it.", kept))
+        times = f", {kept.votes} times" if kept.votes > 1 else ""
+        thanks = f"Stored: {kept.predicted} → {kept.actual}{times}. The next run learns it."
+        self._count(Said(guess, NO, actual, thanks, kept))
 
     def bring(self, archive: BinaryIO, trusted: bool) -> str:
         """Import a zip of corrections; return a sentence on what was done.
@@ -124,31 +142,49 @@ class Visit:
         self.stored += done.stored
         return str(done)
 
-    def undo(self, guess: Guess) -> None:
+    def undo(self, key: str) -> None:
         """Take back what was said of a guess."""
-        kept = self.said[guess.key].kept
+        said = self.said[key]
         try:
-            if kept:
-                feedback.undo(self.home, kept)
+            if said.kept:
+                feedback.undo(self.home, said.kept)
         except feedback.StoreError as error:
-            self.problems[guess.key] = str(error)
+            self.problems[key] = str(error)
             return
-        self._log(guess, verdicts.SHOWN)
-        del self.said[guess.key]
+        del self.said[key]
+        self._log(said.of, verdicts.SHOWN)
+        if key in self.guesses:
+            self.guesses[key] = self._shown(self.guesses[key], said.of.shown)
 
-    def _shown(self, guess: Guess) -> Guess:
-        """Log that a guess is shown; a disk that refuses keeps nobody from reading."""
+    def _again(self, kept: Guess, now: Serving) -> Guess:
+        """Return the guess of the network in service, the one kept if that made it."""
+        if kept.version.sha256 == now.version.sha256:
+            return kept
+        likely = model.predict(now.net, kept.digit[np.newaxis])[0]
+        before = replace(kept, before=None)
+        guess = replace(kept, probabilities=likely, version=now.version, before=before)
+        return guess if kept.key in self.said else self._shown(guess)
+
+    def _shown(self, guess: Guess, entry: verdicts.Shown | None = None) -> Guess:
+        """Log that a guess is shown, in the place of an earlier entry if there is one.
+
+        A disk that cannot be written keeps nobody from reading.
+        """
         name = guess.version.name
         try:
-            shown = verdicts.shown(self.home, guess.label, guess.confidence, name)
+            if entry is None:
+                entry = verdicts.shown(self.home, guess.label, guess.confidence, name)
+            elif (entry.guess, entry.version) != (guess.label, name):
+                entry = verdicts.Shown(entry.id, guess.label, guess.confidence, name)
+                verdicts.judge(self.home, entry, verdicts.SHOWN)
         except feedback.StoreError:
-            return guess
-        return replace(guess, shown=shown)
+            entry = None
+        return replace(guess, shown=entry)
 
-    def _count(self, guess: Guess, said: Said) -> None:
+    def _count(self, said: Said) -> None:
         """Keep what the person said, and log the verdict."""
-        self.said[guess.key] = said
-        self._log(guess, VERDICTS[said.verdict])
+        self.said[said.of.key] = said
+        self._log(said.of, VERDICTS[said.verdict])
 
     def _log(self, guess: Guess, verdict: str) -> None:
         """Log the verdict on a guess that was logged when it was shown."""

@@ -1,0 +1,39 @@
+// What Streamlit has no widget for: keys that judge, pictures pasted anywhere, answers announced.
+if (!window.digits) {
+  window.digits = true;
+  const live = document.createElement("div");
+  live.setAttribute("role", "status");
+  live.className = "said-aloud";
+  document.body.append(live);
+
+  // The words are put into one element that stays: screen readers miss elements that come and go.
+  let told = "";
+  new MutationObserver(() => {
+    // Its toolbar lies over the buttons above it; the page has its own undo and clear.
+    const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
+    canvas?.querySelector(".dc-toolbar")?.remove();
+    const words = [...document.querySelectorAll("[data-say]")]
+      .map((one) => [...one.querySelectorAll("h2, p")].map((part) => part.innerText).join(", ") || one.innerText)
+      .join(". ");
+    if (words !== told) live.textContent = told = words;
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+
+  document.addEventListener("keydown", (event) => {
+    const focus = document.activeElement;
+    const writing = focus.closest("input, textarea, [contenteditable], [role=listbox]");
+    const pressing = event.key === "Enter" && focus.closest("button, a, summary, [role=tab]");
+    if (writing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const place = event.key === "Enter" ? 0 : /^[0-9]$/.test(event.key) ? Number(event.key) + 1 : -1;
+    document.querySelectorAll('[class*="st-key-row-"]')[0]?.querySelectorAll("button")[place]?.click();
+  });
+
+  document.addEventListener("paste", (event) => {
+    const files = [...event.clipboardData.files].filter((one) => one.type.startsWith("image/"));
+    const input = document.querySelector('[data-testid="stFileUploaderDropzoneInput"]');
+    if (!files.length || !input) return;
+    const pasted = new DataTransfer();
+    files.forEach((one) => pasted.items.add(one));
+    input.files = pasted.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+}

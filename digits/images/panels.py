@@ -67,11 +67,14 @@ def _upright_corners(outline: np.ndarray) -> np.ndarray:
     return np.int32([(left, top), (right, top), (right, bottom), (left, bottom)])
 
 
-def cut_out(rgb: np.ndarray, corners: np.ndarray, scale: float, rim: int) -> np.ndarray:
-    """Return what lies within the corners, as an upright rectangle: uint8 (h, w, 3).
+def cut_out(
+    rgb: np.ndarray, corners: np.ndarray, scale: float, rim: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (what lies within the corners as an upright rectangle, view).
 
-    rgb: uint8 (h, w, 3). corners, float32 (4, 2), and the rim to leave out are given in px of the
-    picture at that scale.
+    The rectangle is uint8 (h, w, 3). view: float (3, 3), the homography that takes px of rgb to px
+    of it. rgb: uint8 (h, w, 3). corners, float32 (4, 2), and the rim to leave out are given in px
+    of the picture at that scale.
     """
     width, height = (
         int(np.hypot(*(corners[a] + corners[b] - corners[0] - corners[c])) / 2)
@@ -80,4 +83,4 @@ def cut_out(rgb: np.ndarray, corners: np.ndarray, scale: float, rim: int) -> np.
     upright = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
     view = cv2.getPerspectiveTransform((corners + 0.5) / scale, (upright - rim) / scale)
     size = [max(1, round((side - 2 * rim) / scale)) for side in (width, height)]
-    return cv2.warpPerspective(rgb, view, size)
+    return cv2.warpPerspective(rgb, view, size), view

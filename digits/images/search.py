@@ -9,7 +9,7 @@ The steps: how far each pixel is from paper (`paper`), the likeliest of the conn
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,6 +41,8 @@ class Found:
     ink_of_crop: Callable[[np.ndarray, float], np.ndarray]  # (rgb crop, stroke in px) -> its ink
     several: bool  # whether another digit stands beside it
     touches: bool  # whether it reaches the frame
+    photo: bool  # a photo or scan, whose paper varies with the light; no drawing
+    view: np.ndarray  # float (3, 3), the homography that takes px of the picture to px of rgb
 
 
 def find_ink(rgb: np.ndarray) -> np.ndarray:
@@ -48,16 +50,16 @@ def find_ink(rgb: np.ndarray) -> np.ndarray:
 
     rgb: uint8 (h, w, 3). Raises ImageError when there is no ink, or several digits side by side.
     """
-    found = _search(rgb, MAX_NESTING)
+    found = search(rgb)
     if found is not None and found.several:
         raise ImageError(SEVERAL)
-    ink = None if found is None else _refined(found)
+    ink = None if found is None else refined(found)
     if ink is None:
         raise ImageError(NO_INK)
     return ink
 
 
-def _search(rgb: np.ndarray, depth: int) -> Found | None:
+def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
     """Return the digit in the pixels, uint8 (h, w, 3), or None.
 
     depth: how many panels within panels are looked into.
@@ -70,9 +72,10 @@ def _search(rgb: np.ndarray, depth: int) -> Found | None:
     found = _found(rgb, scale, best) if best.score else None
     for corners in _panels_of(small, maps) if depth else ():
         rim = 2 if paper is not None else 2 + max(small.shape) // 80  # blurred, not quite straight
-        inside = _search(cut_out(rgb, corners, scale, rim), depth - 1)
+        panel, view = cut_out(rgb, corners, scale, rim)
+        inside = search(panel, depth - 1)
         if inside is not None and (paper is not None or _outweighs(inside, found, corners)):
-            return inside
+            return replace(inside, view=inside.view @ view)
     return found
 
 
@@ -108,6 +111,8 @@ def _found(rgb: np.ndarray, scale: float, best: Candidate) -> Found:
         ink_of_crop=best.map.of_crop,
         several=several,
         touches=bool(parts.touches[part]),
+        photo=best.map.plane is not None,
+        view=np.eye(3),
     )
 
 
@@ -135,7 +140,7 @@ def _outweighs(inside: Found, found: Found | None, corners: np.ndarray) -> bool:
     return not 0.03 < within < 0.97 and inside.contrast > 0.3 * found.contrast
 
 
-def _refined(found: Found) -> np.ndarray | None:
+def refined(found: Found) -> np.ndarray | None:
     """Return the ink of the marks, at the full resolution of the picture: uint8 (h, w), or None."""
     left, top, width, height = cv2.boundingRect(found.mask)
     margin = round(0.15 * max(width, height) + 2 * found.stroke)

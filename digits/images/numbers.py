@@ -1,0 +1,212 @@
+"""All digits of a picture: pixels -> a number, its digits in reading order.
+
+    number = read_number(rgb, net)      # a Number: a list of NumberDigit, with what was left out
+
+The steps: the picture's ink (`search`), its connected pieces (`pieces`), their order (`lines`),
+and which of them are digits (`paths`, `cuts`, `signs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from digits import model
+from digits.images.lines import in_lines
+from digits.images.marks import clear_marks
+from digits.images.paths import LEAVE_OUT, Arc, Scored, line_height, read_lines
+from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
+from digits.images.ruled import ruled_lines
+from digits.images.search import Found, refined, search
+from digits.mnist import ImageError, normalise
+
+if TYPE_CHECKING:
+    import keras
+
+    from digits.light import Network
+
+MAX_ZOOM = 4  # of a picture of few px: strokes 1 px wide are cut and shrunk more exactly at 4 px
+ZOOM_SIDE = 448  # px, long side up to which a picture is enlarged
+SMALL_LINE = 0.3  # of the highest line's height; what is smaller is print, or dust like a digit
+GAP = 0.6  # of the line's height: the least between two groups
+WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
+
+NO_DIGIT = "No digit was found; please send a picture with digits written large, well lit."
+
+Box = tuple[int, int, int, int]  # left, top, width, height in px of the picture
+
+
+@dataclass(frozen=True, eq=False)
+class NumberDigit:
+    """One digit of a number."""
+
+    digit: np.ndarray  # uint8 (28, 28), in MNIST's form
+    box: Box
+    line: int  # 0 at the top
+    group: int  # 0 first in its line; a wide gap or a sign parts it from the next
+    probabilities: np.ndarray  # float32 (10,), the network's answer
+
+
+class Number(list[NumberDigit]):
+    """The digits of one picture in reading order; `left_out` has the boxes of what is no digit."""
+
+    def __init__(self, digits: list[NumberDigit], left_out: list[Box]) -> None:
+        super().__init__(digits)
+        self.left_out = left_out
+
+    def text(self, labels: Sequence[int] | None = None, line_break: str = " / ") -> str:
+        """Return the number as text, such as "0 171 555": a space between groups.
+
+        labels: one a digit; None for the network's answers. line_break: what parts lines.
+        """
+        if labels is None:
+            labels = [int(one.probabilities.argmax()) for one in self]
+        lines: dict[int, dict[int, str]] = {}
+        for one, label in zip(self, labels, strict=True):
+            groups = lines.setdefault(one.line, {})
+            groups[one.group] = groups.get(one.group, "") + str(label)
+        return line_break.join(" ".join(groups.values()) for groups in lines.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What is searched for digits: the picture, or a panel of it, perhaps enlarged."""
+
+    ink: np.ndarray  # uint8 (h, w), 0 paper
+    pieces: list[Piece]
+    view: np.ndarray  # float (3, 3), the homography that takes px of the picture to px of the ink
+
+
+def read_number(
+    rgb: np.ndarray, net: Network | keras.Model, normal: np.ndarray | None = None
+) -> Number:
+    """Return all digits of a picture, uint8 (h, w, 3). Raises ImageError when there is none.
+
+    normal: uint8 (28, 28), the picture itself if it may be one digit in MNIST's form already.
+    """
+    found = search(rgb)
+    if found is None:
+        raise ImageError(NO_DIGIT)
+    page = _page(found)
+    lines = _lines(_scored(page.ink, net, page.pieces))
+    paths = read_lines(lines, partial(_scored, page.ink, net))
+    number = _number(lines, paths, page.view)
+    alone = _single(found, net, normal)
+    if alone is not None and _is_single(alone, number):
+        return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
+    if not number:
+        raise ImageError(NO_DIGIT)
+    return number
+
+
+def _page(found: Found) -> Page:
+    """Return what was found at the full resolution of the picture, in pieces."""
+    zoom = min(MAX_ZOOM, max(1.0, ZOOM_SIDE / max(found.rgb.shape)))
+    rgb = cv2.resize(found.rgb, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    ink = found.ink_of_crop(rgb, found.stroke / found.scale * zoom)
+    marks = clear_marks(ink)
+    if marks is None:
+        return Page(ink, [], found.view)
+    if zoom == 1:  # a smaller picture shows no ruled paper
+        marks[ruled_lines(marks)] = 0
+    return Page(ink, pieces_of(ink, marks, found.photo), np.diag([zoom, zoom, 1]) @ found.view)
+
+
+def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
+    """Return the pieces of a page with their digits and the network's answers."""
+    if not pieces:
+        return []
+    digits = np.array([digit_of(ink, piece) for piece in pieces])
+    answers = model.predict(net, digits)
+    return [Scored(*one) for one in zip(pieces, digits, answers, strict=True)]
+
+
+def _lines(scored: list[Scored]) -> list[list[Scored]]:
+    """Return the pieces of a page in lines, in reading order."""
+    sure = [one.piece.height for one in scored if one.sure]
+    if sure:
+        height = float(np.median(sure))
+    else:
+        boxes = [(one.piece.height, one.piece.area) for one in scored]
+        height = usual_height(*np.array(boxes).reshape(-1, 2).T) if boxes else 0.0
+    of_piece = {one.piece: one for one in scored}
+    return [[of_piece[piece] for piece in line] for line in in_lines(list(of_piece), height)]
+
+
+def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray) -> Number:
+    """Return the digits on the paths through the lines of a page with that view."""
+    number = Number([], [])
+    heights = [line_height(line) for line in lines]
+    row = 0
+    for path, height in zip(paths, heights, strict=True):
+        small = height < SMALL_LINE * max(heights)
+        digits = [] if small else [arc for arc in path if arc.score > LEAVE_OUT and arc.scored]
+        number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
+        for arc, group in zip(digits, _groups(path, digits, height), strict=True):
+            box = _box(arc.piece, view)
+            answer = arc.scored.probabilities
+            number.append(NumberDigit(arc.scored.digit, box, row, group, answer))
+        row += bool(digits)
+    return number
+
+
+def _groups(path: list[Arc], digits: list[Arc], height: float) -> list[int]:
+    """Return the number of each digit's group: a sign or a wide gap begins another.
+
+    path: all of a line, of which the digits are part. height: px, the line's.
+    """
+    pairs = list(pairwise(digits))
+    gaps = [after.piece.left - one.piece.right for one, after in pairs]
+    wide = max(GAP * height, WIDE_GAP * float(np.median(gaps))) if gaps else 0.0
+    groups = [0] * len(digits[:1])
+    for gap, (one, after) in zip(gaps, pairs, strict=True):
+        sign = any(one.end <= arc.start < after.start and arc not in digits for arc in path)
+        groups.append(groups[-1] + int(sign or gap > wide))
+    return groups
+
+
+def _single(
+    found: Found, net: Network | keras.Model, normal: np.ndarray | None
+) -> NumberDigit | None:
+    """Return what was found as a picture of one digit, or None where it is none."""
+    ink = None if found.several else refined(found)
+    if normal is None and ink is None:
+        return None
+    digit = normalise(ink) if normal is None else normal
+    mask = found.mask if normal is None else np.ones_like(found.mask)
+    left, top, width, height = cv2.boundingRect(mask)
+    whole = Piece(left, top, np.ones((height, width), bool))
+    box = _box(whole, np.diag([found.scale, found.scale, 1]) @ found.view)
+    return NumberDigit(digit, box, 0, 0, model.predict(net, digit[np.newaxis])[0])
+
+
+def _is_single(alone: NumberDigit, number: Number) -> bool:
+    """Return whether the one digit is rather what the picture shows than the number."""
+    if not all(_covers(alone.box, one.box) for one in number):
+        return False
+    if len(number) < 2:
+        return True
+    chances = [one.probabilities.max() for one in number]
+    return bool(alone.probabilities.max() > np.prod(chances))
+
+
+def _covers(box: Box, other: Box) -> bool:
+    """Return whether the middle of the other box lies in the box."""
+    left, top, width, height = box
+    x, y = other[0] + other[2] / 2, other[1] + other[3] / 2
+    return left <= x < left + width and top <= y < top + height
+
+
+def _box(piece: Piece, view: np.ndarray) -> Box:
+    """Return the box of a piece of a page with that view, in px of the picture."""
+    left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
+    corners = np.float32([[(left, top), (right, top), (right, bottom), (left, bottom)]])
+    there = cv2.perspectiveTransform(corners, np.linalg.inv(view))[0]
+    low, high = np.floor(there.min(axis=0)), np.ceil(there.max(axis=0))
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

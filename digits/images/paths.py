@@ -1,0 +1,182 @@
+"""Which pieces of a line are its digits: the best path through the candidates.
+
+Heuristic over-segmentation (LeCun et al. 1998, "Gradient-based learning applied to document
+recognition", section V): pieces are cut at more places than are right, neighbours are joined, the
+network scores whatever may be one digit, and the path with the best sum of scores along the line
+wins. The network was trained to be unsure of what is no digit; that is what parts right from wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from digits.images.cuts import cut
+from digits.images.pieces import Piece, joined
+from digits.images.signs import is_bar, is_cross
+
+MOST_JOINED = 4  # pieces of one broken digit
+MOST_PARTS = 6  # of a cut piece that one digit may take
+NEAR = 0.3  # of the line's height, between pieces that may be one digit
+LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
+WIDE = 1.3  # width over height, from which a single digit is unlikely
+NARROW = 0.35  # of the line's height; what is narrower is no two digits
+SURE = 0.94  # probability from which a piece of usual width needs no further trial
+# Scores are logarithms of probabilities; these are what stands against them.
+LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
+LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
+CUT = -0.3  # each cut, beside the ink it crosses
+CUT_INK = -0.06  # per 1/32 of the height
+TOO_WIDE = -3.0  # per unit of width over height beyond WIDE
+TOO_LOW = -8.0  # per unit of the line's height below LOW
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A piece with its digit, uint8 (28, 28), and the network's answer to it, float32 (10,)."""
+
+    piece: Piece
+    digit: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is one digit without further trial."""
+        wide = self.piece.width > WIDE * self.piece.height
+        return bool(self.probabilities.max() >= SURE) and not wide
+
+    @property
+    def evidence(self) -> float:
+        """Logarithm of the answer's probability; minus infinity for a sign."""
+        best = float(self.probabilities.max())
+        if best < 0.99 and is_cross(self.piece):
+            return -np.inf
+        return float(np.log(best + 1e-9))
+
+
+Score = Callable[[list[Piece]], list[Scored]]
+
+
+@dataclass(frozen=True, eq=False)
+class Arc:
+    """A way from the atom `start` to the atom `end` of a line: one digit, or something left out."""
+
+    start: int
+    end: int
+    piece: Piece
+    prior: float  # logarithm: how likely its form is one digit's, whatever the network says
+    scored: Scored | None = None  # None: not scored yet
+    left_out: bool = False
+
+    @property
+    def score(self) -> float:
+        """Logarithm of how likely it is what it is taken for."""
+        return self.prior if self.left_out else self.prior + self.scored.evidence
+
+
+def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
+    """Return each line's best path: its digits and what is left out, left to right.
+
+    lines: the pieces, scored one by one. score: scores further ones, all lines' in one call.
+    """
+    graphs = [list(_arcs(line, line_height(line))) for line in lines]
+    waiting = [arc for arcs in graphs for arc in arcs if arc.scored is None and not arc.left_out]
+    answers = iter(score([arc.piece for arc in waiting]))
+    graphs = [
+        [arc if arc.scored or arc.left_out else replace(arc, scored=next(answers)) for arc in arcs]
+        for arcs in graphs
+    ]
+    return [_best_path(arcs) for arcs in graphs]
+
+
+def line_height(line: list[Scored]) -> float:
+    """Return the height in px of most of a line's digits."""
+    heights = np.array([one.piece.height for one in line])
+    sure = heights[[one.sure for one in line]]
+    if len(sure):
+        heights = sure
+    return float(np.median(heights[heights >= heights.max() / 2]))
+
+
+def _arcs(line: list[Scored], height: float) -> Iterator[Arc]:
+    """Yield every arc of a line: whole pieces, parts of pieces, neighbours joined, left out."""
+    starts = [0]
+    for one in line:
+        parts, costs = _parts(one, height)
+        start = starts[-1]
+        starts.append(start + len(parts))
+        size = min(1, max(one.piece.width, one.piece.height) / (0.5 * height))
+        yield Arc(start, starts[-1], one.piece, LEAVE_OUT * size, left_out=True)
+        yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
+        if len(parts) > 1:
+            yield from _arcs_of_parts(parts, costs, start, height)
+    for first in range(len(line)):
+        for last in range(first + 1, min(first + MOST_JOINED, len(line))):
+            some = line[first : last + 1]
+            if not _may_be_one(some, height):
+                break
+            if all(is_bar(one.piece) or one.piece.height < LOW * height for one in some):
+                continue  # an equals sign, a colon, a division sign
+            piece = joined([one.piece for one in some])
+            yield Arc(starts[first], starts[last + 1], piece, _form(piece, height))
+
+
+def _arcs_of_parts(
+    parts: list[Piece], costs: list[float], start: int, height: float
+) -> Iterator[Arc]:
+    """Yield the arcs within one piece that was cut into parts, at those costs."""
+    for first in range(len(parts)):
+        prior = CUT + CUT_INK * costs[first - 1] if first else 0.0
+        yield Arc(start + first, start + first + 1, parts[first], LEAVE_OUT_PART, left_out=True)
+        for last in range(first, min(first + MOST_PARTS, len(parts))):
+            if last - first + 1 == len(parts):
+                continue  # the whole piece
+            piece = joined(parts[first : last + 1])
+            if piece.width < 1.6 * height and piece.height > LOW * height:
+                form = _form(piece, height)
+                yield Arc(start + first, start + last + 1, piece, prior + form)
+
+
+def _parts(one: Scored, height: float) -> tuple[list[Piece], list[float]]:
+    """Return the piece cut, with the cost of each cut, where it may be several digits."""
+    piece = one.piece
+    if one.sure or piece.height < LOW * height or piece.width < NARROW * height:
+        return [piece], []
+    return cut(piece)
+
+
+def _may_be_one(some: list[Scored], height: float) -> bool:
+    """Return whether neighbours may be one broken digit in a line so high in px."""
+    if all(one.sure and one.piece.height > LOW * height for one in some):
+        return False
+    right = some[0].piece.right
+    for one in some[1:]:
+        if one.piece.left - right > NEAR * height:
+            return False
+        right = max(right, one.piece.right)
+    top, bottom = min(one.piece.top for one in some), max(one.piece.bottom for one in some)
+    left = min(one.piece.left for one in some)
+    return right - left < 1.4 * height and bottom - top < 1.6 * height
+
+
+def _form(piece: Piece, height: float) -> float:
+    """Return the logarithm of how likely a piece's form is that of one digit."""
+    wide = max(0.0, piece.width / piece.height - WIDE)
+    low = max(0.0, LOW - piece.height / height)
+    return TOO_WIDE * wide + TOO_LOW * low
+
+
+def _best_path(arcs: list[Arc]) -> list[Arc]:
+    """Return the arcs of the best path from the first atom to the last (Viterbi)."""
+    best, came = {0: 0.0}, {}
+    for arc in sorted(arcs, key=lambda arc: arc.start):
+        score = best[arc.start] + arc.score
+        if arc.end not in best or score > best[arc.end]:
+            best[arc.end], came[arc.end] = score, arc
+    path, end = [], max(best)
+    while end:
+        path.append(came[end])
+        end = came[end].start
+    return path[::-1]

@@ -1,0 +1,109 @@
+"""Pieces of ink, of which digits are put together: an ink map -> pieces.
+
+A piece is a connected part of the marks, a part of one that was cut, or several that were joined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from digits.images.marks import FAINT, Parts
+from digits.mnist import normalise
+
+MOST_PIECES = 600  # three to a digit in a picture of 200; the grain of a bad photo has thousands
+DUST = 0.12  # of the usual height; a full stop has 0.15 and more
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some ink of a page: where its box lies, in px, and the pixels of it that belong together."""
+
+    left: int
+    top: int
+    mask: np.ndarray  # bool (height, width)
+
+    @property
+    def width(self) -> int:
+        """px."""
+        return self.mask.shape[1]
+
+    @property
+    def height(self) -> int:
+        """px."""
+        return self.mask.shape[0]
+
+    @property
+    def right(self) -> int:
+        """px, one beyond the last."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """px, one beyond the last."""
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        """px, of the box from left to right."""
+        return self.left + self.width / 2
+
+    @cached_property
+    def area(self) -> int:
+        """Its number of pixels."""
+        return int(self.mask.sum())
+
+
+def joined(pieces: list[Piece]) -> Piece:
+    """Return several pieces as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    left, top = min(one.left for one in pieces), min(one.top for one in pieces)
+    right, bottom = max(one.right for one in pieces), max(one.bottom for one in pieces)
+    mask = np.zeros((bottom - top, right - left), bool)
+    for one in pieces:
+        part = mask[one.top - top : one.bottom - top, one.left - left : one.right - left]
+        part |= one.mask
+    return Piece(left, top, mask)
+
+
+def pieces_of(ink: np.ndarray, marks: np.ndarray, photo: bool) -> list[Piece]:
+    """Return the connected parts of the marks that may belong to digits.
+
+    Dust, faint grain and what lies along the frame of a photo are left out.
+    ink: uint8 (h, w), 0 paper. marks: uint8 (h, w), 0 or 1.
+    """
+    parts = Parts(ink, marks, photo)
+    clear = ~parts.at_edge & (parts.mean >= (FAINT if photo else 0))
+    clear[0] = False
+    numbers = np.flatnonzero(clear)
+    if not len(numbers):
+        return []
+    usual = usual_height(parts.boxes[numbers, 3], parts.area[numbers])
+    numbers = numbers[parts.long[numbers] > DUST * usual]
+    numbers = numbers[np.argsort(-parts.area[numbers])[:MOST_PIECES]]
+    found = []
+    for number in numbers:
+        left, top, width, height = parts.boxes[number].tolist()
+        mask = parts.labels[top : top + height, left : left + width] == number
+        found.append(Piece(left, top, mask))
+    return found
+
+
+def usual_height(heights: np.ndarray, weights: np.ndarray) -> float:
+    """Return the weighted median of heights, in px. heights, weights: (n,), n > 0."""
+    order = np.argsort(heights)
+    share = np.cumsum(np.asarray(weights)[order])
+    return float(np.asarray(heights)[order][np.searchsorted(share, share[-1] / 2)])
+
+
+def digit_of(ink: np.ndarray, piece: Piece) -> np.ndarray:
+    """Return a piece in MNIST's form: uint8 (28, 28), 0 paper, 255 ink. ink: uint8 (h, w)."""
+    rows, columns = slice(piece.top, piece.bottom), slice(piece.left, piece.right)
+    crop = ink[rows, columns]
+    peak = np.percentile(crop[piece.mask], 75)
+    alone = np.where(piece.mask, crop, np.uint8(0))
+    return normalise(cv2.convertScaleAbs(alone, alpha=255 / max(peak, 1)))

@@ -1,0 +1,40 @@
+"""Signs among digits: a plus, a times, a minus and dots, told by their form.
+
+The network has never seen them and is not always unsure: a small × looks like an 8 to it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from digits.images.pieces import Piece
+
+FLAT_ASPECT = 2.2  # width over height of a bar: a minus, an underline, a fraction's line
+CROSS_SIDE = 21  # px, to which a piece is reduced, its aspect lost: a narrow x is one, too
+CROSS = 0.8  # fourth harmonic; + and x drawn by hand have 0.9 and more, no held-out row has 0.7
+UNEVEN = 0.5  # second harmonic; of a single stroke it is 1
+
+
+def is_bar(piece: Piece) -> bool:
+    """Return whether the piece lies rather than stands, as no digit does."""
+    return piece.width > FLAT_ASPECT * piece.height
+
+
+def is_cross(piece: Piece) -> bool:
+    """Return whether the piece is a + or a ×: four arms at right angles from one middle.
+
+    Seen from the middle, the directions in which ink lies have a strong fourth harmonic, since
+    they repeat every 90 degrees, and a weak second one, since no two arms outweigh the others.
+    """
+    size = CROSS_SIDE, CROSS_SIDE
+    small = cv2.resize(piece.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    y, x = (2 * axis / (CROSS_SIDE - 1) - 1 for axis in np.nonzero(small > 0.4))
+    middles = np.mgrid[-0.4:0.41:0.1, -0.4:0.41:0.1].reshape(2, -1, 1)
+    away = x - middles[1] + 1j * (y - middles[0])
+    far = np.abs(away)
+    arms = far > 0.4
+    twice = (away / np.maximum(far, 1e-6)) ** 2 * arms
+    count = np.maximum(arms.sum(axis=1), 1)
+    second, fourth = (abs(turn.sum(axis=1)) / count for turn in (twice, twice**2))
+    return bool(fourth[second < UNEVEN].max(initial=0) > CROSS)

@@ -1,0 +1,300 @@
+"""Simulated pictures of numbers, to measure the reader of numbers on.
+
+    picture, text = draw("lines", digits, labels, np.random.default_rng(0))
+    text                                # "304 71 / 5528": groups, and lines parted by " / "
+
+Every kind varies its sizes, pens, papers and light; the digits are those that are given. (The name
+is not `numbers`: whoever has this folder on the path would lose Python's own module.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from tests import pictures
+
+SIGNS = "+-x:=.,"
+MARGIN = 0.6  # of a digit's height, around all of it
+
+
+class Hand:
+    """One hand's digits, drawn with one pen at about one height."""
+
+    def __init__(self, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+        self.digits, self.labels, self.rng = digits, labels, rng
+        self.height = int(rng.integers(36, 90))  # px
+        own = rng.random() < 0.4
+        self.pen = None if own else max(2.0, self.height * rng.uniform(0.04, 0.12))  # px
+
+    def digit(self, size: float = 1.0) -> tuple[np.ndarray, str]:
+        """Return the ink of some digit, float32 (h, w), 0 to 1, and its label."""
+        i = self.rng.integers(len(self.digits))
+        side = max(16, int(self.height * size * self.rng.uniform(0.85, 1.15)))
+        ink = pictures.pen_strokes(self.digits[i], side, self.rng, self.pen)
+        return ink, str(self.labels[i])
+
+    def row(self, count: int, gap: float, unlike: float = 0.0) -> tuple[np.ndarray, str]:
+        """Return digits side by side: their ink, float32 (h, w), and their labels.
+
+        gap: of the height, between two. unlike: how far sizes differ, 0 to 0.4.
+        """
+        drawn = [self.digit(1 + self.rng.uniform(-unlike, unlike)) for _ in range(count)]
+        space = np.zeros((1, max(2, int(gap * self.height))), np.float32)
+        inks = [part for ink, _ in drawn for part in (space, ink)][1:]
+        return _side_by_side(inks, self.rng), "".join(label for _, label in drawn)
+
+    def touching(self, count: int) -> tuple[np.ndarray, str]:
+        """Return digits side by side, each touching the last one: ink, float32 (h, w), labels."""
+        ink, text = self.digit()
+        for _ in range(count - 1):
+            after, label = self.digit()
+            ink, text = _touching(ink, after), text + label
+        return ink, text
+
+    def sign(self) -> np.ndarray:
+        """Return the ink of a sign, float32 (h, w), 0 to 1, standing in a field a digit high."""
+        sign = SIGNS[self.rng.integers(len(SIGNS))]
+        high, half = self.height, self.height // 4
+        pen = max(2, round(self.pen or self.height * 0.1))
+        field = np.zeros((high, 2 * half + 2 * pen), np.uint8)
+        x, y = half + pen, high // 2
+        slant = int(self.rng.integers(-half // 4, half // 4 + 1))
+        strokes = {
+            "+": [((-half, 0), (half, 0)), ((slant, -half), (-slant, half))],
+            "-": [((-half, slant), (half, -slant))],
+            "x": [((-half, -half), (half, half)), ((-half, half), (half, -half + slant))],
+            ":": [((0, -half), (0, -half)), ((0, half), (0, half))],
+            "=": [((-half, -half // 2), (half, -half // 2)), ((-half, half // 2), (half, half // 2))],
+            ".": [((0, high // 2 - pen), (0, high // 2 - pen))],
+            ",": [((0, high // 2 - 2 * pen), (-pen // 2, high // 2 - pen))],
+        }[sign]
+        for (x0, y0), (x1, y1) in strokes:
+            wide = pen if (x0, y0) != (x1, y1) else pen + 2
+            cv2.line(field, (x + x0, y + y0), (x + x1, y + y1), 255, wide, cv2.LINE_AA)
+        return field.astype(np.float32) / 255
+
+
+def _side_by_side(inks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Return inks, float32 (h, w), on one baseline that wavers a little."""
+    tall = max(len(ink) for ink in inks)
+    waver = max(1, tall // 12)
+    row = np.zeros((tall + waver, sum(ink.shape[1] for ink in inks)), np.float32)
+    left = 0
+    for ink in inks:
+        top = tall - len(ink) + int(rng.integers(waver))
+        row[top : top + len(ink), left : left + ink.shape[1]] = ink
+        left += ink.shape[1]
+    return row
+
+
+def _touching(ink: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return the inks, float32 (h, w), moved together until a few of their pixels meet."""
+    tall = max(len(ink), len(after))
+    one, other = (np.pad(each, ((tall - len(each), 0), (0, 0))) for each in (ink, after))
+    wide = one.shape[1]
+    for left in range(wide, wide // 2, -1):
+        page = np.zeros((tall, max(wide, left + other.shape[1])), np.float32)
+        page[:, :wide] = one
+        under = page[:, left : left + other.shape[1]]
+        met = ((under > 0.5) & (other > 0.5)).sum()
+        if met > 2:
+            break
+    np.maximum(under, other, out=under)
+    return page
+
+
+def _stacked(rows: list[np.ndarray], space: int, rng: np.random.Generator) -> np.ndarray:
+    """Return rows of ink, float32 (h, w), one below the other, `space` px apart."""
+    wide = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, space), (0, wide - row.shape[1]))) for row in rows]
+    return np.concatenate(padded)[:-space]
+
+
+# --- Kinds of numbers: ink, float32 (h, w), and text ---
+
+
+def line(hand: Hand) -> tuple[np.ndarray, str]:
+    return hand.row(int(hand.rng.integers(2, 9)), hand.rng.uniform(0.2, 0.5))
+
+
+def unlike(hand: Hand) -> tuple[np.ndarray, str]:
+    """Digits of unlike sizes."""
+    return hand.row(int(hand.rng.integers(2, 7)), hand.rng.uniform(0.2, 0.5), unlike=0.35)
+
+
+def groups(hand: Hand) -> tuple[np.ndarray, str]:
+    """Groups of digits with a wide gap between them."""
+    gap = hand.rng.uniform(0.15, 0.3)
+    parts = [hand.row(int(hand.rng.integers(2, 4)), gap) for _ in range(hand.rng.integers(2, 4))]
+    space = np.zeros((1, int(1.2 * hand.height)), np.float32)
+    inks = [part for ink, _ in parts for part in (space, ink)][1:]
+    return _side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
+
+
+def lines(hand: Hand) -> tuple[np.ndarray, str]:
+    gap = hand.rng.uniform(0.2, 0.4)
+    rows = [hand.row(int(hand.rng.integers(2, 8)), gap) for _ in range(hand.rng.integers(2, 5))]
+    space = int(hand.height * hand.rng.uniform(0.4, 1))
+    ink = _stacked([row for row, _ in rows], space, hand.rng)
+    return ink, " / ".join(text for _, text in rows)
+
+
+def grid(hand: Hand) -> tuple[np.ndarray, str]:
+    """Digits in columns as far apart as the lines are."""
+    pitch, columns = int(2 * hand.height), int(hand.rng.integers(3, 7))
+    rows, texts = [], []
+    for _ in range(hand.rng.integers(2, 6)):
+        drawn = [hand.digit() for _ in range(columns)]
+        row = [
+            pictures.on_page(ink, pitch, pitch, hand.rng, (pitch // 4, pitch // 4))
+            for ink, _ in drawn
+        ]
+        rows.append(np.concatenate(row, axis=1))
+        texts.append("".join(label for _, label in drawn))
+    return np.concatenate(rows), " / ".join(texts)
+
+
+def slanted(hand: Hand) -> tuple[np.ndarray, str]:
+    """A row that climbs or falls by up to 15 degrees."""
+    ink, text = line(hand)
+    slope = np.tan(np.radians(hand.rng.uniform(-15, 15)))
+    rise = int(abs(slope) * ink.shape[1]) + 1
+    shear = np.float32([[1, 0, 0], [slope, 1, rise if slope < 0 else 0]])
+    return cv2.warpAffine(ink, shear, (ink.shape[1], ink.shape[0] + rise)), text
+
+
+def touching(hand: Hand) -> tuple[np.ndarray, str]:
+    """Two or three digits that touch, often with others that do not beside them."""
+    ink, text = hand.touching(int(hand.rng.integers(2, 4)))
+    if hand.rng.random() < 0.5:
+        return ink, text
+    other, more = hand.row(int(hand.rng.integers(1, 4)), 0.3)
+    space = np.zeros((1, hand.height // 3), np.float32)
+    return _side_by_side([ink, space, other], hand.rng), text + more
+
+
+def signs(hand: Hand) -> tuple[np.ndarray, str]:
+    """Numbers with a sign between them."""
+    parts = [hand.row(int(hand.rng.integers(1, 4)), 0.25) for _ in range(hand.rng.integers(2, 4))]
+    space = np.zeros((1, hand.height // 3), np.float32)
+    inks = [parts[0][0]]
+    for ink, _ in parts[1:]:
+        inks += [space, hand.sign(), space, ink]
+    return _side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
+
+
+def underlined(hand: Hand) -> tuple[np.ndarray, str]:
+    ink, text = line(hand)
+    pen = max(2, round(hand.pen or hand.height * 0.1))
+    page = np.pad(ink, ((0, 4 * pen), (0, 0)))
+    y = page.shape[0] - pen
+    cv2.line(page, (0, y), (page.shape[1], y - int(hand.rng.integers(pen))), 1.0, pen)
+    return page, text
+
+
+def printed(hand: Hand) -> tuple[np.ndarray, str]:
+    """A row with a printed caption above or before it, half as high at most."""
+    ink, text = line(hand)
+    caption = ["Name", "Total amount", "Postcode", "Score:", "Phone number"][hand.rng.integers(5)]
+    scale = hand.height * hand.rng.uniform(0.25, 0.5) / 22  # this font's capitals are 22 px high
+    thick = max(1, round(scale * 2))
+    (wide, high), low = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    label = np.zeros((high + 2 * low, wide), np.uint8)
+    cv2.putText(
+        label, caption, (0, high + low // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA
+    )
+    label = label.astype(np.float32) / 255
+    space = hand.height // 2
+    if hand.rng.random() < 0.5:
+        return _stacked([label, ink], space, hand.rng), text
+    return _side_by_side([label, np.zeros((1, space), np.float32), ink], hand.rng), text
+
+
+def boxes(hand: Hand) -> tuple[np.ndarray, str]:
+    """A form: every digit in a box of its own."""
+    side, texts, cells = int(1.5 * hand.height), "", []
+    for _ in range(hand.rng.integers(2, 8)):
+        ink, label = hand.digit()
+        place = [(side - length) // 2 for length in ink.shape]
+        cell = pictures.on_page(ink, side, side, hand.rng, place)
+        cv2.rectangle(cell, (0, 0), (side - 1, side - 1), 0.6, 1)
+        cells.append(cell)
+        texts += label
+    return np.concatenate(cells, axis=1), texts
+
+
+KINDS: dict[str, Callable[[Hand], tuple[np.ndarray, str]]] = {
+    kind.__name__: kind
+    for kind in (
+        line, unlike, groups, lines, grid, slanted, touching, signs, underlined, printed, boxes,
+    )
+}  # fmt: skip
+SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing but digits apart
+
+
+# --- Kinds of paper: ink -> picture ---
+
+
+def _on_photo(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    pixels = pictures.blend(page, pictures.paper_colour(rng), pictures.ink_colour(rng))
+    return pictures.as_jpeg(
+        pictures.camera(pixels * pictures.light(*page.shape, rng, 0.4), rng), rng
+    )
+
+
+def _on_scan(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    pixels = pictures.blend(page, rng.uniform(235, 255), rng.uniform(10, 90))
+    return pictures.as_jpeg(pictures.camera(pixels, rng, noise=rng.uniform(0, 3)), rng)
+
+
+def _on_canvas(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    pair = ((0, 0, 0), (255, 255, 255))[:: rng.choice([1, -1])]
+    return pictures.as_picture(pictures.blend(page, *pair))
+
+
+def _on_board(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    board, chalk = rng.uniform([20, 35, 30], [70, 90, 80]), rng.uniform(190, 245, 3)
+    pixels = pictures.blend(page, board, chalk) * pictures.light(*page.shape, rng, 0.4)
+    return pictures.as_jpeg(pictures.camera(pixels, rng), rng)
+
+
+def _on_pencil(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    paper = pictures.paper_colour(rng)
+    pixels = pictures.blend(page, paper, paper - rng.uniform(60, 110))
+    pixels = pixels * pictures.light(*page.shape, rng, 0.25)
+    return pictures.as_jpeg(pictures.camera(pixels, rng, noise=rng.uniform(0.5, 2.5)), rng)
+
+
+def _on_ruled(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    lines = np.zeros_like(page)
+    for y in range(int(rng.integers(9, 40)), len(page), int(rng.integers(40, 140))):
+        cv2.line(lines, (0, y), (page.shape[1], y + int(rng.integers(-6, 7))), 1.0, 1)
+    paper = pictures.paper_colour(rng)
+    paper = pictures.blend(lines, paper, paper * (0.7, 0.75, 0.92))
+    pixels = pictures.blend(page, paper, pictures.ink_colour(rng))
+    return pictures.as_jpeg(
+        pictures.camera(pixels * pictures.light(*page.shape, rng, 0.3), rng), rng
+    )
+
+
+PAPERS = (_on_photo, _on_scan, _on_canvas, _on_board, _on_pencil, _on_ruled)
+
+
+def draw(
+    kind: str, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+) -> tuple[Image.Image, str]:
+    """Return a picture of a number of that kind (a key of KINDS), and the number as text.
+
+    digits: uint8 (n, 28, 28), of which it is made; labels: int (n,).
+    """
+    hand = Hand(digits, labels, rng)
+    ink, text = KINDS[kind](hand)
+    around = [int(hand.height * MARGIN * rng.uniform(0.7, 2.5)) for _ in range(4)]
+    page = cv2.copyMakeBorder(ink, *around, cv2.BORDER_CONSTANT)
+    scale = min(1.0, 1024 / max(page.shape))
+    page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return PAPERS[rng.integers(len(PAPERS))](page, rng), text

@@ -14,19 +14,18 @@ from digits.page.visit import Given
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
 
 
-def show(given: list[Given], found: list[Guess | str]) -> None:
-    """Show what was read: one answer large; of several the unsure ones first, the sure ones small.
-
-    found: for each picture its guess, or why there is none.
-    """
+def show(found: list[Guess | str]) -> None:
+    """Show beside what was given the one answer, or how many of several are unsure."""
     if not found:
         st.html('<p class="answer waiting">The answer appears here.</p>')
-    elif len(found) == 1 and isinstance(found[0], Guess):
+    elif len(found) > 1:
+        sure = [guess.is_sure for guess in found if isinstance(guess, Guess)]
+        numbers = f"**{sum(sure)} sure, {len(sure) - sum(sure)} unsure**"
+        st.markdown(f"{numbers} of {count(len(found), 'picture')}; the unsure ones come first.")
+    elif isinstance(found[0], Guess):
         show_answer(found[0])
-    elif len(found) == 1:
-        st.warning(str(found[0]), icon=":material/search:")
     else:
-        show_several(given, found)
+        st.warning(found[0], icon=":material/search:")
 
 
 def show_answer(guess: Guess) -> None:
@@ -36,12 +35,14 @@ def show_answer(guess: Guess) -> None:
 
 
 def show_several(given: list[Given], found: list[Guess | str]) -> None:
-    """Show the guesses that are unsure, the pictures without an answer, then the sure guesses."""
+    """Show the guesses that are unsure, the pictures without an answer, then the sure guesses.
+
+    found: for each picture its guess, or why there is none.
+    """
     read_ones = [guess for guess in found if isinstance(guess, Guess)]
     unsure = [guess for guess in read_ones if not guess.is_sure]
     sure = [guess for guess in read_ones if guess.is_sure]
-    st.markdown(f"**{len(unsure)} unsure, {len(sure)} sure** of {count(len(found), 'picture')}")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="cards"):
         for guess in unsure:
             with st.container(border=True, width=CARD):
                 show_answer(guess)

@@ -34,10 +34,12 @@ def show() -> None:
     with right:
         found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
         visit().keep(found, {one.key for some in kept().values() for one in some})
-        answers.show(given[:MAX_PICTURES], found)
+        answers.show(found)
         if left_out := given[MAX_PICTURES:]:
             names = ", ".join(one.name for one in left_out)
             st.warning(f"Not read, since {MAX_PICTURES} is the most at once: {names}.")
+    if len(found) > 1:
+        answers.show_several(given[:MAX_PICTURES], found)
     offer_examples()
 
 

@@ -21,23 +21,15 @@ from PIL import Image
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, plain
 from digits.images.numbers import Number, NumberDigit, read_number
+from digits.images.regroup import joined, parted
 from digits.images.search import find_ink
+from digits.images.surroundings import surroundings as _surroundings
 from digits.mnist import NO_INK, SIDE, ImageError, is_normal, normalise
 
 if TYPE_CHECKING:
     import keras
 
-    from digits.light import Network
-
-__all__ = [
-    "MAX_BYTES",
-    "ImageError",
-    "Number",
-    "NumberDigit",
-    "open_picture",
-    "read_digit",
-    "read_digits",
-]
+    from digits.model.numpy_network import Network
 
 MAX_ASPECT = 30  # long side to short; a 1 cut out closely has 10, beyond 100 no strokes are left
 SHIPPED = Path(__file__).parents[2] / "model.h5"
@@ -70,6 +62,11 @@ def read_digits(picture: Image.Image, net: Network | keras.Model | None = None) 
     """
     net = _shipped() if net is None else net
     return read_number(_pixels(picture), net, _normal(picture))
+
+
+def surroundings(picture: Image.Image, one: NumberDigit) -> Image.Image:
+    """Return a picture of one digit of a number alone, which `read_digit` reads as that digit."""
+    return _surroundings(picture, one, read_digit)
 
 
 def _normal(picture: Image.Image) -> np.ndarray | None:

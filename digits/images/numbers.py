@@ -29,7 +29,7 @@ from digits.mnist import ImageError, normalise
 if TYPE_CHECKING:
     import keras
 
-    from digits.light import Network
+    from digits.model.numpy_network import Network
 
 MAX_ZOOM = 4  # of a picture of few px: strokes 1 px wide are cut and shrunk more exactly at 4 px
 ZOOM_SIDE = 448  # px, long side up to which a picture is enlarged

@@ -6,26 +6,39 @@ from html import escape
 
 import streamlit as st
 
-from digits.page import drawing, guesses
-from digits.page.guesses import Guess
-from digits.page.shared import button, count, may_change, show_problem, visit
+from digits import images
+from digits.page import drawing, guesses, number
+from digits.page.guesses import Guess, Place
+from digits.page.shared import button, count, may_change, serving, show_problem, visit
 from digits.page.visit import Given
 
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
 
 
-def show(found: list[Guess | str]) -> None:
-    """Show beside what was given the one answer, or how many of several are unsure."""
+Found = list[list[Guess] | str]  # for each picture the guesses of its digits, or why it has none
+
+
+def show(found: Found) -> None:
+    """Show beside what was given the one answer, numbers, or how many of several are unsure."""
+    read = guesses_of(found)
     if not found:
         st.html('<p class="answer waiting">The answer appears here.</p>')
-    elif len(found) > 1:
-        sure = [guess.is_sure for guess in found if isinstance(guess, Guess)]
-        numbers = f"**{sum(sure)} sure, {len(sure) - sum(sure)} unsure**"
-        st.markdown(f"{numbers} of {count(len(found), 'picture')}; the unsure ones come first.")
-    elif isinstance(found[0], Guess):
-        show_answer(found[0])
-    else:
+    elif len(found) == 1 and isinstance(found[0], str):
         st.warning(found[0], icon=":material/search:")
+    elif len(read) == len(found) == 1:
+        show_answer(read[0])
+    else:
+        for some in found:
+            if isinstance(some, list) and len(some) > 1:
+                st.html(number.section(some, visit().said))
+        sure = sum(guess.is_sure for guess in read)
+        counts = f"**{sure} sure, {len(read) - sure} unsure**"
+        st.markdown(f"{counts} of {count(len(read), 'digit')}; the unsure ones come first.")
+
+
+def guesses_of(found: Found) -> list[Guess]:
+    """Return the guesses of all digits found."""
+    return [guess for some in found if isinstance(some, list) for guess in some]
 
 
 def show_answer(guess: Guess) -> None:
@@ -34,12 +47,9 @@ def show_answer(guess: Guess) -> None:
     ask(guess)
 
 
-def show_several(given: list[Given], found: list[Guess | str]) -> None:
-    """Show the guesses that are unsure, the pictures without an answer, then the sure guesses.
-
-    found: for each picture its guess, or why there is none.
-    """
-    read_ones = [guess for guess in found if isinstance(guess, Guess)]
+def show_several(given: list[Given], found: Found) -> None:
+    """Show the guesses that are unsure, the pictures without an answer, then the sure guesses."""
+    read_ones = guesses_of(found)
     unsure = [guess for guess in read_ones if not guess.is_sure]
     sure = [guess for guess in read_ones if guess.is_sure]
     with st.container(horizontal=True, gap="small", key="cards"):
@@ -77,7 +87,8 @@ def strip(guess: Guess) -> str:
 def heading(guess: Guess) -> str:
     """Return the answer, its certainty and what an earlier version read, as HTML."""
     change = f"<b>{guess.change}</b>" if guess.change else ""
-    return f"<div><h2>{guess.answer}</h2><p>{guess.certainty}{change}</p></div>"
+    place = f"<small>digit {guess.place.index + 1}</small>" if guess.place else ""
+    return f"<div>{place}<h2>{guess.answer}</h2><p>{guess.certainty}{change}</p></div>"
 
 
 def ask(guess: Guess) -> None:
@@ -93,7 +104,18 @@ def ask(guess: Guess) -> None:
             for digit in range(10):
                 button(f"{digit}", key, visit().correct, guess, digit)
             button("not a digit", key, visit().dismiss, guess)
+        if guess.place:
+            offer_cuts(guess, guess.place)
     show_problem(key)
+
+
+def offer_cuts(guess: Guess, place: Place) -> None:
+    """Offer to join a digit of a number with the next, or to part it in two."""
+    with st.container(horizontal=True, gap="xsmall", key=f"cuts-{guess.key}"):
+        if place.index + 1 < len(place.number):
+            label = f"Join with digit {place.index + 2}"
+            button(label, guess.key, visit().regroup, guess, images.joined, serving)
+        button("Part in two", guess.key, visit().regroup, guess, images.parted, serving)
 
 
 def offer_the_rest(read_ones: list[Guess]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -104,6 +105,30 @@ def enlarged(digit: np.ndarray, side: int) -> bytes:
     squares = cv2.resize(digit, (side, side), interpolation=cv2.INTER_NEAREST)
     # With a palette: Streamlit takes every other PNG for a photo, and makes a JPEG of it.
     return _file(Image.fromarray(squares).convert("P"), "PNG")
+
+
+def boxed(
+    picture: Image.Image,
+    boxes: Sequence[tuple[int, int, int, int]],
+    marks: Sequence[str],
+    side: int,
+    alt: str,
+) -> str:
+    """Return the picture with a numbered box around each digit, as HTML.
+
+    boxes: left, top, width, height in px of the picture. marks: what stands behind each number; a
+    box with a mark is dashed. side: px of the longer side of the picture that is sent.
+    """
+    small = picture.convert("RGB")
+    small.thumbnail((side, side))
+    across, down = 100 / picture.width, 100 / picture.height  # % of the picture for each px
+    frames = "".join(
+        f'<i class="{"unsure" if mark else ""}" style="left:{left * across:.2f}%;'
+        f"top:{top * down:.2f}%;width:{width * across:.2f}%;height:{height * down:.2f}%"
+        f'"><b>{i}{mark}</b></i>'
+        for i, ((left, top, width, height), mark) in enumerate(zip(boxes, marks, strict=True), 1)
+    )
+    return f'<div class="boxed">{image(_file(small, "JPEG", quality=QUALITY), alt)}{frames}</div>'
 
 
 def shrunk(picture: Image.Image, width: int) -> bytes:

@@ -11,12 +11,20 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from digits import model, versions
+from digits import images, model, versions
 from digits.feedback import csv_tables, verdicts
 from digits.page import drawing
 
 PICTURE_SIDE = 160  # px of the two pictures for the page: it shows them at half of that
 COLUMNS = ["picture", "guess", "confidence", "version", "verdict", "actual"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a digit stands among the others of one picture, from 0 in reading order."""
+
+    number: images.Number
+    index: int
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Guess:
     key: tells it from the visit's other guesses. name: of the file. digit: uint8 (28, 28).
     probabilities: float32 (10,). version: who guessed. content: tells a drawing from the same one
     with more strokes. shown: its entry in the log of judgements, None when it has none. before:
-    what an earlier version guessed of the same picture.
+    what an earlier version guessed of the same picture. place: of one of several digits in it.
     """
 
     key: str
@@ -38,16 +46,29 @@ class Guess:
     content: str = ""
     shown: verdicts.Shown | None = None
     before: Guess | None = None
+    place: Place | None = None
+
+    @cached_property
+    def seen(self) -> Image.Image:
+        """The picture that the person judges and that is stored: of a number, this digit's part."""
+        if self.place is None:
+            return self.picture
+        return images.surroundings(self.picture, self.place.number[self.place.index])
 
     @cached_property
     def picture_shown(self) -> bytes:
-        """The picture as a small square: a JPEG file, made once however often it is shown."""
-        return drawing.squared(self.picture, PICTURE_SIDE)
+        """That picture as a small square: a JPEG file, made once however often it is shown."""
+        return drawing.squared(self.seen, PICTURE_SIDE)
 
     @cached_property
     def digit_shown(self) -> bytes:
         """The digit enlarged: a PNG file, made once too."""
         return drawing.enlarged(self.digit, PICTURE_SIDE)
+
+    @property
+    def source(self) -> str:
+        """The key of what was given, which several digits may share."""
+        return self.key.partition("/")[0]
 
     @property
     def label(self) -> int:

@@ -38,7 +38,7 @@ def show() -> None:
         if left_out := given[MAX_PICTURES:]:
             names = ", ".join(one.name for one in left_out)
             st.warning(f"Not read, since {MAX_PICTURES} is the most at once: {names}.")
-    if len(found) > 1:
+    if len(found) > 1 or len(answers.guesses_of(found)) > 1:
         answers.show_several(given[:MAX_PICTURES], found)
     offer_examples()
 
@@ -71,7 +71,7 @@ def take() -> list[Given]:
 def upload() -> list[Given]:
     """Return the uploaded files, or else the example picked; the content tells what a file is."""
     files = st.file_uploader(
-        "Pictures of one digit each, or paste one",
+        "Pictures of digits or numbers, or paste one",
         accept_multiple_files=True,
         key=f"files-{st.session_state.get('pile', 0)}",
         on_change=open_upload,

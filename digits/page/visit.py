@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from digits import feedback, images, model
 from digits.feedback import verdicts
 from digits.feedback.archive import import_zip
 from digits.feedback.corrections import Correction
 from digits.home import Home
-from digits.page.guesses import Guess
+from digits.page.guesses import Guess, Place
 from digits.versions import Serving
 
 MAX_STORED = 200  # corrections from one visit; a class of thirty draws fewer
@@ -48,6 +50,11 @@ class Said:
     kept: Correction | None = None
 
 
+def key_of(source: str, one: images.NumberDigit) -> str:
+    """Return the key of a digit of a number: where it stands in what was given."""
+    return f"{source}/{'-'.join(map(str, one.box))}"
+
+
 @dataclass
 class Visit:
     """What is remembered of a visit, each under the key of its picture.
@@ -63,30 +70,30 @@ class Visit:
     problems: dict[str, str] = field(default_factory=dict)
     stored: int = 0
 
-    def read(self, given: Given, serving: Callable[[], Serving]) -> Guess | str:
-        """Return the guess, or the sentence that says why there is none.
+    def read(self, given: Given, serving: Callable[[], Serving]) -> list[Guess] | str:
+        """Return a guess for each digit, in reading order, or the sentence why there is none.
 
         What an earlier network read is read again and says what it was before. serving: returns
         the network in service.
         """
-        kept = self.guesses.get(given.key)
-        if kept and kept.content == given.content:
-            return self._again(kept, serving())
+        kept = [one for one in self.guesses.values() if one.source == given.key]
+        if kept and kept[0].content == given.content:
+            now = serving()
+            return [self._again(one, now) for one in kept]
         try:
             picture = images.open_picture(given.file)
-            digit = images.read_digit(picture)
+            now = serving()
+            number = images.read_digits(picture, now.net)
         except images.ImageError as error:
             return str(error)
-        now = serving()
-        likely = model.predict(now.net, digit[np.newaxis])[0]
-        guess = Guess(given.key, given.name, picture, digit, likely, now.version, given.content)
-        judged = self.said.pop(given.key, None)  # of the drawing before this stroke
-        return self._shown(guess, kept.shown if kept and not judged else None)
+        return [self._first(given, picture, number, i, now) for i in range(len(number))]
 
-    def keep(self, found: list[Guess | str], given: set[str]) -> None:
-        """Remember the guesses found, and of the earlier ones those whose key is still given."""
-        earlier = {key: guess for key, guess in self.guesses.items() if key in given}
-        self.guesses = earlier | {one.key: one for one in found if isinstance(one, Guess)}
+    def keep(self, found: list[list[Guess] | str], given: set[str]) -> None:
+        """Remember the guesses found, and of the earlier ones those that are still given."""
+        read = [one for some in found if isinstance(some, list) for one in some]
+        shown = {one.source for one in read}
+        earlier = [one for one in self.guesses.values() if one.source in given - shown]
+        self.guesses = {one.key: one for one in [*earlier, *read]}
 
     def agree(self, guess: Guess) -> None:
         """Count a guess as right."""
@@ -116,7 +123,7 @@ class Visit:
         try:
             kept = feedback.add(
                 self.home,
-                guess.picture,
+                guess.seen,
                 guess.label,
                 actual,
                 confidence=guess.confidence,
@@ -155,6 +162,47 @@ class Visit:
         self._log(said.of, verdicts.SHOWN)
         if key in self.guesses:
             self.guesses[key] = self._shown(self.guesses[key], said.of.shown)
+
+    def regroup(self, guess: Guess, cut: Callable, serving: Callable[[], Serving]) -> None:
+        """Cut a number otherwise at one of its digits; what was said of the others stays.
+
+        cut: `images.joined` or `images.parted`.
+        """
+        assert guess.place is not None
+        now, source = serving(), guess.source
+        try:
+            number = cut(guess.picture, guess.place.number, guess.place.index, now.net)
+        except (images.ImageError, IndexError):
+            self.problems[guess.key] = "Nothing to join it with, or no ink to part."
+            return
+        given = Given(source, guess.name, io.BytesIO(), guess.content)
+        known = {one.key: one for one in self.guesses.values() if one.source == source}
+        others = {key: one for key, one in self.guesses.items() if key not in known}
+        for i, one in enumerate(number):
+            key = key_of(source, one)
+            kept = known.get(key) or self._first(given, guess.picture, number, i, now)
+            others[key] = replace(kept, key=key, place=Place(number, i))
+        self.guesses = others
+
+    def _first(
+        self, given: Given, picture: Image.Image, number: images.Number, i: int, now: Serving
+    ) -> Guess:
+        """Return the guess of the i-th digit of a picture, shown for the first time."""
+        one, key, place = number[i], given.key, None
+        if len(number) > 1:
+            key, place = key_of(given.key, one), Place(number, i)
+        kept, judged = self.guesses.get(key), self.said.pop(key, None)  # before this stroke
+        guess = Guess(
+            key,
+            given.name,
+            picture,
+            one.digit,
+            one.probabilities,
+            now.version,
+            given.content,
+            place=place,
+        )
+        return self._shown(guess, kept.shown if kept and not judged else None)
 
     def _again(self, kept: Guess, now: Serving) -> Guess:
         """Return the guess of the network in service, the one kept if that made it."""

@@ -1,0 +1,66 @@
+"""A number whose digits a person cuts otherwise: two pieces are one digit, or one is two digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from digits import model
+from digits.images.numbers import Box, Number, NumberDigit
+from digits.mnist import normalise
+
+if TYPE_CHECKING:
+    import keras
+
+    from digits.model.numpy_network import Network
+
+RIM = 0.15  # of the box' longer side: the paper around it that tells the paper's level
+FAINT = 0.3  # of the darkest ink: less is paper
+EDGE = 0.25  # of the width: a cut leaves at least as much on either side
+
+
+def joined(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
+    """Return the number with its digits i and i + 1, both in one line, as one digit.
+
+    picture: the one that the number was read from. Raises IndexError when there is no such pair.
+    """
+    one, after = number[i], number[i + 1]
+    left, top = min(one.box[0], after.box[0]), min(one.box[1], after.box[1])
+    right = max(one.box[0] + one.box[2], after.box[0] + after.box[2])
+    bottom = max(one.box[1] + one.box[3], after.box[1] + after.box[3])
+    box = left, top, right - left, bottom - top
+    whole = _read(one, box, _ink(picture, box), net)
+    return Number([*number[:i], whole, *number[i + 2 :]], number.left_out)
+
+
+def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
+    """Return the number with its digit i as two, cut upright where there is least ink."""
+    one = number[i]
+    left, top, width, height = one.box
+    ink = _ink(picture, one.box)
+    edge = max(1, round(EDGE * width))
+    cut = edge + int(ink[:, edge : max(width - edge, edge + 1)].sum(axis=0, dtype=int).argmin())
+    before = _read(one, (left, top, cut, height), ink[:, :cut], net)
+    after = _read(one, (left + cut, top, width - cut, height), ink[:, cut:], net)
+    return Number([*number[:i], before, after, *number[i + 1 :]], number.left_out)
+
+
+def _read(one: NumberDigit, box: Box, ink: np.ndarray, net: Network | keras.Model) -> NumberDigit:
+    """Return the digit of that ink and box in the place of another. Raises ImageError: no ink."""
+    digit = normalise(ink)
+    return replace(one, digit=digit, box=box, probabilities=model.predict(net, digit[None])[0])
+
+
+def _ink(picture: Image.Image, box: Box) -> np.ndarray:
+    """Return the ink in a box of the picture, uint8 (height, width), 0 paper."""
+    left, top, width, height = box
+    gray = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2GRAY).astype(np.int16)
+    rim = max(2, round(RIM * max(width, height)))
+    around = gray[max(0, top - rim) : top + height + rim, max(0, left - rim) : left + width + rim]
+    away = np.abs(gray[top : top + height, left : left + width] - np.median(around))
+    level = away / max(float(np.percentile(away, 95)), 1)
+    return (255 * np.clip(np.where(level < FAINT, 0, level), 0, 1)).astype(np.uint8)

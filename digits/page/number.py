@@ -1,0 +1,47 @@
+"""A number as a person meets it: its digits in a row, and where each stands in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from digits.page import drawing
+from digits.page.guesses import Guess
+from digits.page.visit import NO_DIGIT, Said
+
+PICTURE_SIDE = 720  # px of the picture's longer side, for screens that show two to a point
+
+
+def section(guesses: list[Guess], said: Mapping[str, Said]) -> str:
+    """Return a number and its picture, with a numbered box around each digit, as HTML.
+
+    guesses: its digits in reading order. said: what was said of some, by their keys; a digit that
+    was corrected counts as what it is, and one that is none is left out.
+    """
+    unsure = [i for i, guess in enumerate(guesses, 1) if not guess.is_sure]
+    doubt = f"Unsure: {', '.join(f'digit {i}' for i in unsure)}" if unsure else "All sure"
+    boxes = [guess.place.number[guess.place.index].box for guess in guesses if guess.place]
+    alt = f"{escape(guesses[0].name)}, a box around each of {len(guesses)} digits"
+    marks = ["?" if not guess.is_sure else "" for guess in guesses]
+    picture = drawing.boxed(guesses[0].picture, boxes, marks, PICTURE_SIDE, alt)
+    return (
+        f'<section class="answer number" data-say><div><h2>{text(guesses, said)}</h2>'
+        f"<p>{doubt}</p></div>{picture}</section>"
+    )
+
+
+def text(guesses: list[Guess], said: Mapping[str, Said]) -> str:
+    """Return the number as `0 171 555`, lines parted by ` / `; said: as in `section`."""
+    groups: dict[tuple[int, int], str] = {}
+    for guess in guesses:
+        if guess.place is None:
+            continue
+        one, answer = guess.place.number[guess.place.index], said.get(guess.key)
+        left_out = answer is not None and answer.verdict == NO_DIGIT
+        label = guess.label if answer is None or answer.actual is None else answer.actual
+        spot = one.line, one.group
+        groups[spot] = groups.get(spot, "") + ("" if left_out else str(label))
+    lines: dict[int, list[str]] = {}
+    for (line, _), group in groups.items():
+        lines.setdefault(line, []).append(group)
+    return " / ".join(" ".join(filter(None, line)) for line in lines.values())

@@ -35,8 +35,8 @@ def given(rows):
 
 
 def guess_of(one, given, shipped, version=OLD):
-    guess = one.read(given, lambda: Serving(shipped, version, ""))
-    one.keep([guess], {given.key})
+    (guess,) = one.read(given, lambda: Serving(shipped, version, ""))
+    one.keep([[guess]], {given.key})
     return guess
 
 

@@ -1,0 +1,121 @@
+"""A number on the page: read, corrected digit by digit, cut otherwise, and learned."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from digits import feedback, images, model
+from digits.page import number
+from digits.page.visit import NO_DIGIT, Given, Visit
+from digits.versions import Serving, current
+from tests.homes import PROJECT, make_home, misread
+from tests.styles import on_paper
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITS_HOME", str(tmp_path))
+    return make_home(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sheet(rows, shipped):
+    """A picture of three digits, of which the middle one is misread, with their labels."""
+    digits, labels = rows
+    first, last = (on_paper(digits[np.flatnonzero(labels == label)[0]]) for label in (3, 8))
+    for picture, _, label in misread(shipped, 12):
+        middle = np.asarray(picture.convert("L"))
+        page = Image.fromarray(np.hstack([first, middle, last])).convert("RGB")
+        guesses = [int(one.probabilities.argmax()) for one in images.read_digits(page, shipped)]
+        if guesses[::2] == [3, 8] and guesses[1] != label:
+            return page, [3, label, 8]
+    raise AssertionError("every middle digit is classified correctly beside others")
+
+
+@pytest.fixture
+def visit(home):
+    return Visit(home)
+
+
+def serving(home):
+    return lambda: Serving(model.load_light(home.model), current(home), "")
+
+
+def read(visit, picture, home):
+    """Give the picture to a visit; return the guesses of its digits."""
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    stream.seek(0)
+    guesses = visit.read(Given("a", "sheet.png", stream), serving(home))
+    visit.keep([guesses], {"a"})
+    return guesses
+
+
+def test_read_number_gives_its_digits_in_order(visit, sheet, home):
+    first, middle, last = guesses = read(visit, sheet[0], home)
+    assert (first.label, last.label) == (3, 8)
+    assert middle.label != sheet[1][1]
+    assert number.text(guesses, {}) == f"3{middle.label}8"
+
+
+def test_correct_digit_of_a_number_stores_a_picture_of_it_alone(visit, sheet, home):
+    _, middle, _ = read(visit, sheet[0], home)
+    visit.correct(middle, sheet[1][1])
+    ((kept,), _) = feedback.load(home)
+    assert (kept.predicted, kept.actual) == (middle.label, sheet[1][1])
+    stored = images.open_picture(home.folder / kept.image)
+    assert stored.width < sheet[0].width
+    again = images.read_digit(stored)
+    assert np.corrcoef(again.ravel(), middle.digit.ravel())[0, 1] > 0.9
+
+
+def test_text_of_a_judged_number_has_the_true_digits_and_leaves_out_what_is_none(
+    visit, sheet, home
+):
+    first, middle, _ = guesses = read(visit, sheet[0], home)
+    visit.correct(middle, sheet[1][1])
+    visit.dismiss(first)
+    assert visit.said[first.key].verdict == NO_DIGIT
+    assert number.text(guesses, visit.said) == f"{sheet[1][1]}8"
+
+
+def test_regroup_joined_and_parted_again_gives_as_many_digits(visit, sheet, home):
+    first, _, last = read(visit, sheet[0], home)
+    visit.agree(last)
+    visit.regroup(first, images.joined, serving(home))
+    joined, kept = visit.guesses.values()
+    assert joined.place.number[0].box[2] > first.place.number[0].box[2]
+    assert kept.key == last.key
+    assert kept.key in visit.said
+    visit.regroup(joined, images.parted, serving(home))
+    assert len(visit.guesses) == 3
+
+
+def test_regroup_last_digit_with_none_says_so(visit, sheet, home):
+    *_, last = read(visit, sheet[0], home)
+    visit.regroup(last, images.joined, serving(home))
+    assert "Nothing to join" in visit.problems[last.key]
+    assert len(visit.guesses) == 3
+
+
+def test_page_number_is_shown_with_boxes_and_corrected_by_one_tap(home, sheet):
+    page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120).run()
+    stream = io.BytesIO()
+    sheet[0].save(stream, "PNG")
+    page.file_uploader[0].set_value([("sheet.png", stream.getvalue(), "image/png")])
+    page.run()
+    assert not page.exception
+    (shown,) = [one.proto.body for one in page.get("html") if 'class="boxed"' in one.proto.body]
+    assert len(re.findall("<i class", shown)) == 3
+    key = f"{sheet[1][1]}-"
+    taps = [one for one in page.button if one.key and one.key.startswith(key)]
+    middle = sorted(taps, key=lambda one: int(one.key.split("/")[1].split("-")[0]))[1]
+    middle.click().run()
+    assert not page.exception
+    assert [one.actual for one in feedback.load(home)[0]] == [sheet[1][1]]

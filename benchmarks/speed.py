@@ -166,24 +166,24 @@ def learning():
         with serve(home, said=subprocess.DEVNULL) as (address, _):
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
-            idle = [answer_anew(tab, address, one) for one in pictures]
+            idle = [answer_again(tab, address, one) for one in pictures]
             report("answer in the browser, nothing else runs", idle)
             command = [sys.executable, PROJECT / "finetuning.py", "--root", str(home)]
             began = time.perf_counter()
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             busy = []
             while run.poll() is None:
-                busy.append(answer_anew(tab, address, pictures[len(busy) % 10]))
+                busy.append(answer_again(tab, address, pictures[len(busy) % 10]))
             took = time.perf_counter() - began
             report("the same while a fine-tuning runs", busy, 3 * np.median(idle))
             name = "fine-tuning of 20 corrections to its end"
             report(f"{name} (exit {run.returncode})", [took], 12.0)
             versions.roll_back(home, "v1")
-            switched = answer_anew(tab, address, pictures[0])
+            switched = answer_again(tab, address, pictures[0])
             report("answer of a version just put in place", [switched], 1.0)
 
 
-def answer_anew(tab, address, picture):
+def answer_again(tab, address, picture):
     """Return the seconds from handing in a picture to its answer, on a fresh visit."""
     tab.goto(address)
     tab.locator("input[type=file]").first.wait_for(state="attached", timeout=WAIT * 1e3)

@@ -54,10 +54,10 @@ UNUSABLE = (
     schedule.ScheduleError,
 )
 
-LOG_BYTES = 1_000_000  # about a thousand runs; then a new file begins ...
-LOG_FILES = 3  # ... and as many older ones stay
+LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
 PERSON = "command line"  # the trigger of a run that somebody waits for
 STOPPED = "Stopped; model.h5 is as it was."
+STOPPED_LATE = "Stopped when the new network was in service already; it stays."
 
 log = logging.getLogger("digits")
 
@@ -207,16 +207,15 @@ def attempt(act: Act, options: Options) -> Ending:
 @contextmanager
 def journal(options: Options) -> Iterator[None]:
     """Keep what is logged meanwhile in a file; a person sees warnings too, cron's mail errors."""
-    handlers: list[logging.Handler] = []
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    by_cron = options.trigger == schedule.TRIGGER
+    handlers[0].setLevel(logging.ERROR if by_cron else logging.WARNING)
     if not options.dry_run:
         file = RotatingFileHandler(
             options.home.log, "a", LOG_BYTES, LOG_FILES, encoding="utf-8", delay=True
         )
         file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
         handlers.append(file)
-    handlers.append(logging.StreamHandler())
-    scheduled = options.trigger == schedule.TRIGGER
-    handlers[-1].setLevel(logging.ERROR if scheduled else logging.WARNING)
     logging.raiseExceptions = False  # a disk too full for the log stops no run
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
@@ -278,7 +277,7 @@ def start(options: Options) -> Ending:
             except BaseException as error:
                 reporter.finish("failed", str(error) or repr(error), FAILED)
                 raise
-        reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
+            reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
     return ending
 
 
@@ -290,12 +289,15 @@ def ending_at_once(options: Options, reporter: progress.Reporter) -> Iterator[No
     long as they take. The kernel frees the lock, and the next run sweeps up, as after a kill.
     """
     said = os.dup(2)  # native code may be muted on 2 while TensorFlow is imported
+    model_file = options.home.model
+    began = model_file.read_bytes() if model_file.exists() else b""
 
     def end(number: int, frame: object) -> None:
         with suppress(OSError):
-            reporter.finish("stopped", STOPPED, FAILED)
-            tell_ending(options, Ending("stopped", STOPPED))
-            os.write(said, f"{STOPPED}\n".encode())
+            message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
+            reporter.finish("stopped", message, FAILED)
+            tell_ending(options, Ending("stopped", message))
+            os.write(said, f"{message}\n".encode())
         os._exit(FAILED)
 
     before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}

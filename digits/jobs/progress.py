@@ -96,5 +96,5 @@ def text(home: Home) -> str:
         done = f"{status.phase}, {status.share:.0%} done{left}"
         return f"Running since {status.since}, asked by {status.trigger}: {done}."
     if status.state == RUNNING:
-        return f"The run of {status.since} was cut short; model.h5 is as it was."
+        return f"The run of {status.since} was cut short."
     return f"Nothing runs. The last run, {status.at}, {status.state}: {status.message}"

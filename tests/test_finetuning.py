@@ -269,6 +269,42 @@ def test_main_told_to_stop_leaves_everything_as_it_was(number, tmp_path, shipped
     assert progress.read(home).state == "stopped"
 
 
+TOLD_LATE = """
+import os, signal, sys
+import finetuning
+from digits import versions
+from digits.jobs import progress
+from digits.learning import finetune
+place = {"settle": versions, "finish": progress.Reporter}[sys.argv[2]]
+real = getattr(place, sys.argv[2])
+def told(*given):
+    if sys.argv[2] == "finish" or versions.announced(given[0]):
+        setattr(place, sys.argv[2], real)
+        os.kill(os.getpid(), signal.SIGTERM)
+    real(*given)
+setattr(place, sys.argv[2], told)
+finetune.RATES, finetune.ROUNDS, finetune.REPLAY_ROWS = (1e-3,), 1, 200
+sys.exit(finetuning.main(["--root", sys.argv[1], "--without", "gate"]))
+"""
+
+
+@pytest.mark.parametrize("before", ["settle", "finish"])
+def test_main_told_to_stop_once_the_candidate_serves_does_not_deny_it(before, tmp_path, shipped):
+    home = make_home(tmp_path)
+    home.sandbox.touch()
+    add_misread(home, shipped, 3)
+    command = [sys.executable, "-c", TOLD_LATE, str(home), before]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert home.model.read_bytes() != (PROJECT / MODEL).read_bytes()
+    for said in (done.stdout, done.stderr, progress.text(home), home.log.read_text()):
+        assert "model.h5 is as it was" not in said
+    assert done.returncode in (finetuning.DONE, finetuning.FAILED)
+    assert progress.read(home).state != progress.RUNNING
+    assert not home.is_running()
+    versions.settle(home)
+    assert versions.history(home)[-1].decision == versions.PUBLISHED
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a network", "half"])
 def test_main_damaged_model_is_put_back_and_said_so(learned, capsys, tmp_path, content):
     home = copy_of(learned.home, tmp_path / "home")

@@ -265,6 +265,8 @@ def start(options: Options) -> Ending:
     corrections, warnings = feedback.load(home)
     for warning in warnings:
         log.warning(warning)
+    if warnings and not corrections and not feedback.removed(home):
+        return Ending("unusable", f"None of {len(warnings)} rows can be used: {warnings[0]}")
     request = Request(options.trigger, options.dry_run, options.force, options.without)
     if options.dry_run or not corrections:
         return learning.learn(home, request, corrections, lambda phase, share: None)

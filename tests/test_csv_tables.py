@@ -1,4 +1,4 @@
-"""Tables that others edit too: `parse`, `read_header`, `write`, `line`, `harmless`."""
+"""Tables that others edit too: `parse`, `read_head`, `write`, `line`, `harmless`."""
 
 import csv
 import io
@@ -46,11 +46,11 @@ def test_parse_no_bytes_have_no_columns():
     assert csv_tables.parse(b"", is_row) == csv_tables.Table([], [])
 
 
-def test_read_header_missing_or_empty_file_has_no_columns(tmp_path):
+def test_read_head_missing_or_empty_file_has_no_columns(tmp_path):
     path = tmp_path / "table.csv"
-    assert csv_tables.read_header(path) == []
+    assert csv_tables.read_head(path).header == []
     path.touch()
-    assert csv_tables.read_header(path) == []
+    assert csv_tables.read_head(path).header == []
 
 
 def test_parse_rows_are_numbered_by_their_first_line():

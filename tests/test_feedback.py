@@ -134,7 +134,7 @@ def test_add_after_a_kill_before_the_row_completes_it(home):
     assert labels(home) == [(1, 7)]
 
 
-def test_add_image_deleted_by_hand_is_stored_anew(home):
+def test_add_image_deleted_by_hand_is_stored_again(home):
     added = feedback.add(home, picture(), 1, 7)
     (home.folder / added.image).unlink()
     feedback.add(home, picture(), 1, 7)

@@ -178,7 +178,7 @@ def test_load_damaged_file_is_named(load, change, damaged):
 
 
 @pytest.mark.parametrize(
-    ("shape", "classes"), [((28, 28), 10), ((28, 28, 3), 10), ((28, 28, 1), 9)]
+    ("shape", "classes"), [((32, 32, 1), 10), ((28, 28, 3), 10), ((28, 28, 1), 9)]
 )
 @LOADERS
 def test_load_network_for_something_else_is_refused(load, shape, classes, tmp_path):

@@ -63,7 +63,7 @@ def test_read_rows_bom_and_crlf_are_no_obstacle(mark, end, tmp_path):
         (HEADER.replace(",pixel7,", ",") + "\n" + line(pixels=783), "lacks column pixel7"),
         (HEADER.replace("label,", "") + "\n" + line(pixels=783), "lacks column label"),
         (HEADER + ",pixel784\n" + line(pixels=785), "a column pixel784 too many"),
-        (line() + "\n" + line(), "lacks column label"),
+        (line(pixels=783) + "\n" + line(pixels=783), "has 784 columns"),
         (f"{HEADER}\n{line()}\n{line(10)}", "has '10' as label in row 2"),
         (f"{HEADER}\n{line(-1)}", "has '-1' as label in row 1"),
         (f"{HEADER}\n{line(2.5)}", "has '2.5' as label in row 1"),

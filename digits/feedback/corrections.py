@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
+import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,7 +36,8 @@ COLUMNS = [
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
-DIGITS = set("0123456789")
+LABEL = re.compile(r"\s*([0-9])(?:\.0*)?\s*")  # pandas writes 7.0 where another label is missing
+PICTURE = re.compile(r".*\.\w{2,5}\s*", re.DOTALL)  # the name of one
 
 
 class StoreError(RuntimeError):
@@ -78,11 +81,14 @@ def image_name(picture: Image.Image) -> str:
 def read_rows(home: Home) -> list[tuple[int, Correction | ValueError]]:
     """Return each row's line number, with its correction or with what is wrong with it.
 
+    Rows without any text, which spreadsheets leave, are none.
     Raises StoreError when the table cannot be read, or is none of corrections.
     """
     locate = partial(_locate_image, home, _stored_names(home))
     rows: list[tuple[int, Correction | ValueError]] = []
     for row in read_table(home).rows:
+        if not any(map(str.strip, row.cells.values())):
+            continue
         try:
             rows.append((row.number, parse(row.cells, locate)))
         except ValueError as error:
@@ -101,12 +107,12 @@ def read_table(home: Home) -> Table:
 
 def parse_table(data: bytes, name: str) -> Table:
     """Return the table in a file's bytes. Raises StoreError, with its name, for another table."""
-    table = csv_tables.parse(data, has_labels)
+    table = csv_tables.parse(data, is_row, COLUMNS)
     missing = [column for column in REQUIRED if column not in table.header]
     if missing and (table.header or table.rows):
         raise StoreError(
-            f"{name} lacks the column {missing[0]}: its first line must begin with "
-            f"{','.join(REQUIRED)}."
+            f"{name} lacks the column {missing[0]}: its first line must name "
+            f"{', '.join(REQUIRED)}, and is {textwrap.shorten(table.form.head, 80)!r}."
         )
     return table
 
@@ -128,21 +134,21 @@ def find(home: Home, image: str) -> tuple[Table, Row | None, Correction | None]:
 
 def append(home: Home, correction: Correction) -> None:
     """Add the correction's row; a table without our further columns gets them first."""
-    header = csv_tables.read_header(home.table)
-    if any(name not in header for name in COLUMNS):
-        table = _with_our_columns(read_table(home))
-        csv_tables.write(home.table, table)
-        header = table.header
+    table = csv_tables.read_head(home.table, COLUMNS)
     cells = to_cells(correction)
-    line = csv_tables.line([cells.get(name, "") for name in header])
-    durable.append_line(home.table, line)
+    if table.form.is_plain and set(COLUMNS) <= set(table.header):
+        durable.append_line(home.table, table.line(cells))
+        return
+    table = read_table(home)
+    table.add_columns(COLUMNS)
+    table.rows.append(Row(0, table.line(cells), cells))
+    csv_tables.write(home.table, table)
 
 
 def put(home: Home, table: Table, row: Row, correction: Correction) -> None:
     """Write the table with the correction in the place of a row's."""
-    table = _with_our_columns(table)
-    cells = row.cells | to_cells(correction)
-    row.text = csv_tables.line([cells.get(name, "") for name in table.header])
+    table.add_columns(COLUMNS)
+    row.text = table.line(row.cells | to_cells(correction))
     csv_tables.write(home.table, table)
 
 
@@ -164,9 +170,10 @@ def parse(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction:
     )
 
 
-def has_labels(cells: Mapping[str, str]) -> bool:
-    """Return whether the cells are a row's: both labels are digits."""
-    return all(cells.get(name, "").strip() in DIGITS for name in REQUIRED[:2])
+def is_row(cells: Mapping[str, str]) -> bool:
+    """Return whether the cells are a row's: both labels are digits, and a picture is named."""
+    labelled = all(LABEL.fullmatch(cells.get(name, "")) for name in REQUIRED[:2])
+    return labelled and bool(PICTURE.fullmatch(cells.get("Image_Path", "")))
 
 
 def to_cells(correction: Correction) -> dict[str, str]:
@@ -178,17 +185,12 @@ def to_cells(correction: Correction) -> dict[str, str]:
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 
-def _with_our_columns(table: Table) -> Table:
-    """Return the table, our columns that it lacks now behind those it has."""
-    lacking = [name for name in COLUMNS if name not in table.header]
-    return Table(table.header + lacking, table.rows)
-
-
 def _label(name: str, text: str) -> int:
     """Return the digit in a cell of the column `name`; raise ValueError when it holds none."""
-    if text.strip() not in DIGITS:
+    found = LABEL.fullmatch(text)
+    if not found:
         raise ValueError(f"{name} is {text.strip()!r}, not a digit from 0 to 9")
-    return int(text)
+    return int(found[1])
 
 
 def _parse_or_none(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction | None:
@@ -236,7 +238,7 @@ def _is_file(path: Path) -> bool:
 def _number(text: str | None) -> float | None:
     """Return the finite number a cell holds, or None."""
     try:
-        number = float(text or "")
+        number = float((text or "").replace(",", "."))  # a spreadsheet's comma
     except ValueError:
         return None
     return number if math.isfinite(number) else None

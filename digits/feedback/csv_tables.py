@@ -1,22 +1,56 @@
 """Tables in CSV that people and other programs edit too: one damaged row never spoils another.
 
-Read are UTF-8 with or without a BOM, any line ends, further columns, short rows; bytes that are no
-UTF-8 stay as they are. A quoted cell may span lines, but none that looks like a row of its own: so
-a stray quotation mark costs its own row at most.
+Read are comma, semicolon or tab, named by a line `sep=` or not; UTF-8 with or without a BOM, UTF-16
+with one; any line ends, further columns, short rows; bytes that are no UTF-8 stay as they are. What
+is written has the form of what was read. One line is one row unless a quoted cell really spans
+lines: none that looks like a row of its own, so a stray quotation mark costs its own row at most.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digits import durable
 
 MAX_LINES = 100  # of one quoted cell: longer ones are a quotation mark that was never closed
+HEAD = 2**16  # bytes that hold a table's column names
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
+DELIMITERS = ",;\t"
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+SEPARATOR = re.compile(r'"?sep=(.)"?\s*')  # what Excel reads and writes before the column names
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file writes its table; head: the lines down to its column names, as they stand."""
+
+    head: str = ""
+    delimiter: str = ","
+    end: str = "\n"
+    mark: bytes = b""
+    encoding: str = "utf-8"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a line can be added as UTF-8 that ends with a line feed."""
+        return (self.end, self.encoding) == ("\n", "utf-8")
+
+    def line(self, cells: Iterable[str]) -> str:
+        """Return cells as one line, without its end."""
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.delimiter).writerow(cells)  # quotes cells with line ends
+        return text.getvalue().removesuffix("\r\n")
 
 
 @dataclass
@@ -30,53 +64,68 @@ class Row:
 
 @dataclass
 class Table:
-    """A table's column names and its rows, in their order."""
+    """A table's column names, its rows in their order, and its form."""
 
     header: list[str]
     rows: list[Row]
+    form: Form = field(default_factory=Form)
+
+    def add_columns(self, names: Iterable[str]) -> None:
+        """Put columns that it lacks behind those it has."""
+        lacking = [name for name in names if name not in self.header]
+        if lacking:
+            parts = [self.form.head] * bool(self.header) + [self.form.line(lacking)]
+            self.form = replace(self.form, head=self.form.delimiter.join(parts))
+            self.header = self.header + lacking
+
+    def line(self, cells: dict[str, str]) -> str:
+        """Return the cells, by column, as one line, without its end."""
+        return self.form.line(cells.get(name, "") for name in self.header)
 
 
-def parse(data: bytes, is_row: Callable[[dict[str, str]], bool]) -> Table:
+def parse(
+    data: bytes, is_row: Callable[[dict[str, str]], bool], names: Iterable[str] = ()
+) -> Table:
     """Return the table in a file's bytes, without columns when there are none.
 
-    is_row: told the cells of one line, whether that line is a row of its own.
+    is_row: told the cells of one line, whether that line is a row of its own. names: of columns,
+    which are known in any case.
     """
-    text = data.decode("utf-8-sig", "surrogateescape")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    header = _header(lines[0])
+    table, lines = _parse_head(data, names)
+    delimiter, header = table.form.delimiter, table.header
 
     def cells_of(values: list[str]) -> dict[str, str]:
         return dict.fromkeys(header, "") | dict(zip(header, values, strict=False))
 
     def stands_alone(line: str) -> bool:
-        return is_row(cells_of(_unquoted(line)))
+        return is_row(cells_of(_unquoted(line.rstrip("\r\n"), delimiter)))
 
-    rows = [
-        Row(number, text, cells_of(values))
-        for number, text, values in _records(lines[1:], stands_alone)
+    first = len(LINE.findall(table.form.head)) + 1
+    table.rows = [
+        Row(first + number, text, cells_of(values))
+        for number, text, values in _records(lines, stands_alone, delimiter)
     ]
-    return Table(header, rows)
+    return table
 
 
-def read_header(path: Path) -> list[str]:
-    """Return the table's column names, none when the file is missing or empty."""
+def read_head(path: Path, names: Iterable[str] = ()) -> Table:
+    """Return the table without its rows, one without columns when the file is missing or empty."""
     if not path.exists():
-        return []
-    with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
-        return _header(stream.readline().rstrip("\n"))
+        return Table([], [])
+    with open(path, "rb") as stream:
+        return _parse_head(stream.read(HEAD), names)[0]
 
 
 def write(path: Path, table: Table) -> None:
     """Make the table the content of path in one step; rows keep their text, damaged ones too."""
-    lines = [line(table.header), *(row.text for row in table.rows)]
-    durable.write(path, "".join(f"{one}\n" for one in lines).encode(errors="surrogateescape"))
+    form = table.form
+    text = "".join(f"{one}{form.end}" for one in [form.head, *(row.text for row in table.rows)])
+    durable.write(path, form.mark + text.encode(form.encoding, "surrogateescape"))
 
 
-def line(cells: list[str]) -> str:
+def line(cells: Iterable[str]) -> str:
     """Return cells as one line of CSV, without its end."""
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)  # with its own line end: cells that hold one are quoted
-    return text.getvalue().removesuffix("\r\n")
+    return Form().line(cells)
 
 
 def harmless(text: str) -> str:
@@ -84,44 +133,57 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _header(text: str) -> list[str]:
-    """Return the column names in a table's first line."""
-    names = _cells(text) or _unquoted(text)
-    return [name.strip() for name in names] if text else []
+def _parse_head(data: bytes, names: Iterable[str]) -> tuple[Table, list[str]]:
+    """Return the table without its rows, and the lines that hold them."""
+    mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+    encoding = MARKS.get(mark, "utf-8")
+    errors = "surrogateescape" if encoding == "utf-8" else "replace"
+    lines = LINE.findall(data[len(mark) :].decode(encoding, errors)) or [""]
+    named = SEPARATOR.fullmatch(lines[0])
+    titles = lines[min(len(lines) - 1, 1 if named else 0)]
+    delimiter = named[1] if named else max(DELIMITERS, key=titles.count)
+    text = titles.rstrip("\r\n")
+    known = {name.casefold(): name for name in names}
+    cells = _cells(text, delimiter) or _unquoted(text, delimiter)
+    header = [known.get(cell.strip().casefold(), cell.strip()) for cell in cells] if text else []
+    end = titles[len(text) :] or "\n"
+    head = "".join(lines[: 2 if named else 1]).removesuffix(end)
+    form = Form(head, delimiter, end, mark, encoding)
+    return Table(header, [], form), lines[2 if named else 1 :]
 
 
 def _records(
-    lines: list[str], stands_alone: Callable[[str], bool]
+    lines: list[str], stands_alone: Callable[[str], bool], delimiter: str
 ) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield each row's first line number, counted from 2, its text and its values."""
+    """Yield each row's first line's place, its text and its values."""
     start = 0
     while start < len(lines):
         end = start + 1
-        values = _cells(lines[start])
+        values = _cells(lines[start].rstrip("\r\n"), delimiter)
         while values is None and end < min(len(lines), start + MAX_LINES):
             if stands_alone(lines[end]):
                 break
             end += 1
-            values = _cells("\n".join(lines[start:end]))
+            values = _cells("".join(lines[start:end]).rstrip("\r\n"), delimiter)
         if values is None:  # no cell that spans lines after all
             end = start + 1
-            values = _unquoted(lines[start])
-        text = "\n".join(lines[start:end])
+            values = _unquoted(lines[start].rstrip("\r\n"), delimiter)
+        text = "".join(lines[start:end]).rstrip("\r\n")
         if text.strip():
-            yield start + 2, text, values
+            yield start, text, values
         start = end
 
 
-def _cells(text: str) -> list[str] | None:
-    """Return the values in one row of CSV, None when its quotation marks do not match."""
+def _cells(text: str, delimiter: str) -> list[str] | None:
+    """Return the values in one row, None when its quotation marks do not match."""
     if '"' not in text:
-        return text.split(",")
+        return text.split(delimiter)
     try:
-        return next(csv.reader([text], strict=True))
+        return next(csv.reader([text], strict=True, delimiter=delimiter))
     except csv.Error:
         return None
 
 
-def _unquoted(text: str) -> list[str]:
+def _unquoted(text: str, delimiter: str) -> list[str]:
     """Return the values in a line whose quotation marks do not match: without them."""
-    return text.replace('"', "").split(",")
+    return text.replace('"', "").split(delimiter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 LEARNED_LAYERS = 3  # the last ones with weights; those before see strokes, and cost most time
+MAX_FEATURES = 16_384  # between trunk and head, 64 KB a digit: a run keeps those of all rows
 
 
 @lru_cache(maxsize=4)  # a run's networks: each part is made a graph once
@@ -21,15 +23,20 @@ def cut(net: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Return net's trunk and its head; the weights are net's own.
 
     The head's are LEARNED_LAYERS with weights, batch norm not counted, or as many more as it takes
-    for all answers to pass the cut: a shortcut may lead past a layer.
+    for all answers to pass the cut: a shortcut may lead past a layer. They are fewer where too much
+    would pass.
     """
     import keras
 
     norm = keras.layers.BatchNormalization
     weighted = [x for x in net.layers if x.weights and not isinstance(x, norm)]
-    for layer in reversed(weighted[: max(1, len(weighted) - LEARNED_LAYERS + 1)]):
+    last = max(1, len(weighted) - LEARNED_LAYERS + 1)
+    for layer in [*reversed(weighted[:last]), *weighted[last:]]:
+        given = layer.input
+        if isinstance(given, list) or prod(given.shape[1:]) > MAX_FEATURES:
+            continue
         with suppress(ValueError):  # the answers depend on more than this layer is given
-            return keras.Model(net.inputs, layer.input), keras.Model(layer.input, net.outputs[0])
+            return keras.Model(net.inputs, given), keras.Model(given, net.outputs[0])
     return keras.Model(net.inputs, net.inputs[0]), net
 
 

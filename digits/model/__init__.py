@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from digits.metrics import correct
 from digits.mnist import CLASSES, SIDE
-from digits.model import numpy_network
+from digits.model import foreign, numpy_network, probe
 from digits.model.architecture import build
+from digits.model.keras_file import ModelError, read_config
 from digits.model.keras_network import compiled, keras_api, observed
+from digits.model.probe import scale
 
 if TYPE_CHECKING:
     import keras
 
 SURE = 0.94  # probability from which an answer stands alone; see benchmarks/network.py
 BATCH = 512  # digits per call: large enough to fill two cores, small enough for a 1 GB host
-UNREADABLE = "{} is not a readable Keras model: restore it from git or from versions/."
-
-
-class ModelError(RuntimeError):
-    """A model file that cannot serve; the message names the file and the remedy."""
+MAX_FEATURES = 1_024  # that `observe` gives of a digit: what is fitted to more takes minutes
 
 
 def prepare() -> None:
@@ -36,25 +36,16 @@ def prepare() -> None:
     keras_api()
 
 
-def scale(digits: np.ndarray) -> np.ndarray:
-    """Return float32 (n, 28, 28, 1) in [0, 1] from digits, uint8 (n, 28, 28), 255 ink."""
-    return digits[..., np.newaxis].astype(np.float32) / 255.0
-
-
 def load(path: str | Path) -> keras.Model:
-    """Return the network stored at path, ready to predict.
+    """Return the network stored at path, ready to predict and to be trained further.
 
-    Raises ModelError when the file is missing, damaged, or does not map MNIST images to ten
-    classes.
+    A network of another maker is brought into the form of `build`'s, given the pixels it was
+    trained on. Raises ModelError when the file is missing, damaged, holds code, or does not map
+    MNIST images to ten classes.
     """
-    _check_there(path)
-    keras = keras_api()
-    try:
-        net = keras.models.load_model(path, compile=False)
-    # RuntimeError: what h5py raises when the file's own tables are damaged.
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        raise ModelError(UNREADABLE.format(path)) from error
-    return _checked(net, path)
+    if _own(path):
+        return keras_api().models.load_model(path, compile=False)
+    return foreign.load(path)
 
 
 def load_light(path: str | Path) -> numpy_network.Network | keras.Model:
@@ -63,31 +54,51 @@ def load_light(path: str | Path) -> numpy_network.Network | keras.Model:
     Its answers are those of `load`. A network of other layers than `build` makes, such as one of
     a reader's own, is loaded by Keras. Raises ModelError as `load` does.
     """
-    _check_there(path)
+    return _own(path) or foreign.load(path)
+
+
+def load_serving(path: str | Path) -> numpy_network.Network | keras.Model:
+    """Return what `load_light` does; raise ModelError for a network near chance, too."""
+    net = load_light(path)
+    labels, answers = _probed(net)
+    told_apart = probe.told_apart(labels, answers)
+    if told_apart >= probe.NEAR_CHANCE:
+        return net
+    raise ModelError(
+        f"{path} tells only {told_apart:.0%} of {len(labels)} digits apart, near chance: train it "
+        "on white digits on black, as in train.csv, or put another network there."
+    )
+
+
+def describe(net: numpy_network.Network | keras.Model) -> str:
+    """Return a sentence on how many digits a network reads, and of which pixels if not of ours."""
+    labels, answers = _probed(net)
+    share = correct(labels, answers).mean()
+    pixels = "" if isinstance(net, numpy_network.Network) else foreign.pixels_of(net)
+    given = f", given pixels {pixels} as it was trained on" if pixels else ""
+    return f"It reads {share:.0%} of {len(labels)} held-out digits{given}."
+
+
+@lru_cache(maxsize=2)
+def _probed(net: numpy_network.Network | keras.Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the probe's digits, int (n,), and a network's answers to them."""
+    digits, labels = probe.digits()
+    return labels, predict(net, digits)
+
+
+def _own(path: str | Path) -> numpy_network.Network | None:
+    """Return a network as `build` makes it, trained on pixels in [0, 1]; None for any other.
+
+    Raises ModelError when the file itself cannot serve.
+    """
+    read_config(path)
     try:
         net = numpy_network.load(path)
     except (KeyError, TypeError, ValueError):
-        return load(path)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(UNREADABLE.format(path)) from error
-    return _checked(net, path)
-
-
-def _check_there(path: str | Path) -> None:
-    """Raise ModelError when there is no file at path."""
-    if not Path(path).is_file():
-        raise ModelError(f"There is no model at {path}: run modelbuilding.ipynb, or restore it.")
-
-
-def _checked(net: Any, path: str | Path) -> Any:
-    """Return the network; raise ModelError unless it maps MNIST images to ten classes."""
-    shapes = (tuple(net.input_shape), tuple(net.output_shape))
-    if shapes != ((None, SIDE, SIDE, 1), (None, CLASSES)):
-        raise ModelError(
-            f"{path} maps {shapes[0]} to {shapes[1]}, not 28 x 28 digits to ten classes: "
-            "restore it from git or from versions/."
-        )
-    return net
+        return None
+    ours = net.output_shape == (None, CLASSES) and net.input_shape == (None, SIDE, SIDE, 1)
+    answer = partial(predict, net)
+    return net if ours and probe.pixels_for(answer) == probe.SERVED else None
 
 
 def predict(net: numpy_network.Network | keras.Model, digits: np.ndarray) -> np.ndarray:
@@ -98,12 +109,17 @@ def predict(net: numpy_network.Network | keras.Model, digits: np.ndarray) -> np.
 
 
 def observe(net: keras.Model, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the last layer is given, float32 (n, f), and what `predict` returns.
+    """Return what the last layer with weights is given, float32 (n, f), and what `predict` returns.
 
     digits: uint8 (n, 28, 28).
     """
     seen = apply(observed(net), digits)
-    return seen[:, :-CLASSES], seen[:, -CLASSES:]
+    features, answers = seen[:, :-CLASSES], seen[:, -CLASSES:]
+    width = features.shape[1]
+    if width > MAX_FEATURES:  # a random projection keeps distances (Johnson & Lindenstrauss 1984)
+        directions = np.random.default_rng(0).standard_normal((width, MAX_FEATURES), np.float32)
+        features = features @ (directions / np.sqrt(MAX_FEATURES))
+    return features, answers
 
 
 def apply(part: keras.Model, rows: np.ndarray) -> np.ndarray:

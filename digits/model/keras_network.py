@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=2)
 def observed(net: keras.Model) -> keras.Model:
-    """Return net with what its last layer is given put before its answers."""
+    """Return net with what its last layer with weights is given put before its answers."""
     keras = keras_api()
-    given = keras.layers.Flatten()(net.layers[-1].input)
-    return keras.Model(net.inputs, keras.layers.Concatenate()([given, net.outputs[0]]))
+    last = [layer for layer in net.layers if layer.weights][-1]
+    given = keras.layers.Flatten(name="given_to_the_last")(last.input)
+    both = keras.layers.Concatenate(name="given_and_answered")([given, net.outputs[0]])
+    return keras.Model(net.inputs, both)
 
 
 @lru_cache(maxsize=8)
@@ -44,7 +46,8 @@ def keras_api() -> Any:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for a GPU, and says so
-        logging.getLogger("absl").setLevel(logging.ERROR)  # else each saved .h5 is called legacy
+        for name in ("absl", "tensorflow"):  # else each saved .h5 is called legacy
+            logging.getLogger(name).setLevel(logging.ERROR)
     import keras
 
     return keras

@@ -46,7 +46,7 @@ class Layer:
     compute: Callable[..., np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """Layers in the order of computation; the last one's output is the answer.
 

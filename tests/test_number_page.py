@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 
@@ -11,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from digits import feedback, images, model
-from digits.page import number
+from digits.page import guesses, number
 from digits.page.visit import NO_DIGIT, Given, Visit
 from digits.versions import Serving, current
 from tests.homes import PROJECT, make_home, misread
@@ -58,10 +59,10 @@ def read(visit, picture, home):
 
 
 def test_read_number_gives_its_digits_in_order(visit, sheet, home):
-    first, middle, last = guesses = read(visit, sheet[0], home)
+    first, middle, last = found = read(visit, sheet[0], home)
     assert (first.label, last.label) == (3, 8)
     assert middle.label != sheet[1][1]
-    assert number.text(guesses, {}) == f"3{middle.label}8"
+    assert number.text(found, {}) == f"3{middle.label}8"
 
 
 def test_correct_digit_of_a_number_stores_a_picture_of_it_alone(visit, sheet, home):
@@ -69,6 +70,8 @@ def test_correct_digit_of_a_number_stores_a_picture_of_it_alone(visit, sheet, ho
     visit.correct(middle, sheet[1][1])
     ((kept,), _) = feedback.load(home)
     assert (kept.predicted, kept.actual) == (middle.label, sheet[1][1])
+    assert kept.source == "sheet.png"
+    assert kept.box == " ".join(map(str, middle.place.number[1].box))
     stored = images.open_picture(home.folder / kept.image)
     assert stored.width < sheet[0].width
     again = images.read_digit(stored)
@@ -78,11 +81,11 @@ def test_correct_digit_of_a_number_stores_a_picture_of_it_alone(visit, sheet, ho
 def test_text_of_a_judged_number_has_the_true_digits_and_leaves_out_what_is_none(
     visit, sheet, home
 ):
-    first, middle, _ = guesses = read(visit, sheet[0], home)
+    first, middle, _ = found = read(visit, sheet[0], home)
     visit.correct(middle, sheet[1][1])
     visit.dismiss(first)
     assert visit.said[first.key].verdict == NO_DIGIT
-    assert number.text(guesses, visit.said) == f"{sheet[1][1]}8"
+    assert number.text(found, visit.said) == f"{sheet[1][1]}8"
 
 
 def test_regroup_joined_and_parted_again_gives_as_many_digits(visit, sheet, home):
@@ -119,3 +122,11 @@ def test_page_number_is_shown_with_boxes_and_corrected_by_one_tap(home, sheet):
     middle.click().run()
     assert not page.exception
     assert [one.actual for one in feedback.load(home)[0]] == [sheet[1][1]]
+
+
+def test_table_of_a_number_has_a_row_for_each_digit_and_one_for_all(visit, sheet, home):
+    read_ones = read(visit, sheet[0], home)
+    rows = [(guess, "", None) for guess in read_ones]
+    lines = list(csv.DictReader(io.StringIO(guesses.table(rows, [("sheet.png", "378")]))))
+    assert [line["digit"] for line in lines] == ["1", "2", "3", "all"]
+    assert lines[-1]["guess"] == "378"

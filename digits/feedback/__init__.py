@@ -12,6 +12,7 @@ kept as they are.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -32,6 +33,8 @@ def add(
     *,
     confidence: float | None = None,
     version: str = "",
+    source: str = "",
+    box: Sequence[int] = (),
 ) -> Correction:
     """Store the picture with its guess and its actual label; return the correction kept.
 
@@ -39,18 +42,25 @@ def add(
     for the same picture replaces the earlier one.
 
     home: the home or its folder. picture: as the person saw it. predicted, actual: 0 to 9;
-    confidence: 0 to 1. Raises ValueError for a label out of range, StoreError when the store is
-    full or cannot be written.
+    confidence: 0 to 1. source, box: of a digit cut from a number, that picture's name and where it
+    stands there: left, top, width, height in px. Raises ValueError for a label out of range,
+    StoreError when the store is full or cannot be written.
     """
     _check("predicted", predicted)
     _check("actual", actual)
     home = Home.at(home)
-    sure = None if confidence is None else float(confidence)
-    added = datetime.now(UTC).isoformat(timespec="seconds")
-    image = image_name(picture)
-    new = Correction(int(predicted), int(actual), image, sure, version, added)
+    new = Correction(
+        int(predicted),
+        int(actual),
+        image_name(picture),
+        None if confidence is None else float(confidence),
+        version,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        source=source,
+        box=" ".join(map(str, box)),
+    )
     with locked(home):
-        if (home.folder / image).exists():
+        if (home.folder / new.image).exists():
             return store.revise(home, new)
         store.keep(home, new, picture)
     return new

@@ -39,6 +39,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA may ask for gigabyt
 # What zipfile raises for damaged, encrypted and cut archives, beyond its own error.
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
 OWN_NAME = re.compile(r"incorrect_image_[0-9a-f]{16}\.png")
+BOX = re.compile(r"\d{1,5}( \d{1,5}){3}")
 VERSION = re.compile(r"v\d{1,6}-[0-9a-f]{8}")
 
 
@@ -203,13 +204,14 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
 
 
 def _without_foreign_text(correction: Correction) -> Correction:
-    """Return the correction with its version and time only where they are such."""
+    """Return the correction with its version, time and box only where they are such."""
     try:
         added = datetime.fromisoformat(correction.added).isoformat(timespec="seconds")
     except ValueError:
         added = ""
     version = correction.version if VERSION.fullmatch(correction.version) else ""
-    return replace(correction, version=version, added=added)
+    box = correction.box if BOX.fullmatch(correction.box) else ""
+    return replace(correction, version=version, added=added, source="", box=box)
 
 
 def _contents_of_foreign_names(home: Home) -> set[str]:

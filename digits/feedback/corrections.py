@@ -33,6 +33,8 @@ COLUMNS = [
     "Added",  # ISO 8601, UTC
     "Answers",  # how often people gave this same label
     "State",  # REMOVED, or empty
+    "Source",  # of a digit cut from a number: the picture's name ...
+    "Box",  # ... and its left, top, width and height there, in px
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
@@ -51,7 +53,8 @@ class Correction:
     image: the PNG's path, relative to the home. predicted, actual: 0 to 9.
     confidence: the guess' probability or None. version: of the network that guessed, or "".
     added: ISO 8601, or "". votes: how often people gave this same label; two or more mean that a
-    second look found it right. removed: whether it is out of use.
+    second look found it right. removed: whether it is out of use. source, box: of a digit that was
+    cut from a number, that picture's name and `left top width height` in its px, or "".
     earlier: what `add` put it in the place of, for `undo`.
     """
 
@@ -63,6 +66,8 @@ class Correction:
     added: str = ""
     votes: int = 1
     removed: bool = False
+    source: str = ""
+    box: str = ""
     earlier: Correction | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -167,6 +172,8 @@ def parse(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction:
         cells.get("Added") or "",
         int(_number(cells.get("Answers")) or 1),
         cells.get("State") == REMOVED,
+        cells.get("Source") or "",
+        cells.get("Box") or "",
     )
 
 
@@ -182,6 +189,7 @@ def to_cells(correction: Correction) -> dict[str, str]:
     values = [correction.predicted, correction.actual, correction.image, confidence]
     values += [csv_tables.harmless(correction.version), correction.added, correction.votes]
     values += [REMOVED if correction.removed else ""]
+    values += [csv_tables.harmless(correction.source), correction.box]
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 

@@ -12,6 +12,7 @@ from digits.page.guesses import Guess, Place
 from digits.page.shared import button, count, may_change, serving, show_problem, visit
 from digits.page.visit import Given
 
+TILES = 60  # sure digits at a time: each has a row of buttons
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
 
 
@@ -60,10 +61,12 @@ def show_several(given: list[Given], found: Found) -> None:
             if isinstance(problem, str):
                 with st.container(border=True, width=CARD):
                     st.warning(f"{one.name}: {problem}", icon=":material/search:")
-        for guess in sure:
+        for guess in sure[:TILES]:
             with st.container(border=True, width=TILE):
                 show_tile(guess)
-    offer_the_rest(read_ones)
+    if more := sure[TILES:]:
+        st.caption(f"and {count(len(more), 'more sure digit')}")
+    offer_the_rest(found)
 
 
 def show_tile(guess: Guess) -> None:
@@ -118,9 +121,11 @@ def offer_cuts(guess: Guess, place: Place) -> None:
         button("Part in two", guess.key, visit().regroup, guess, images.parted, serving)
 
 
-def offer_the_rest(read_ones: list[Guess]) -> None:
+def offer_the_rest(found: Found) -> None:
     """Offer to agree to all guesses that are not judged, and the answers as a table."""
-    said = visit().said
+    said, read_ones = visit().said, guesses_of(found)
+    several = [some for some in found if isinstance(some, list) and len(some) > 1]
+    numbers = [(some[0].name, number.text(some, said)) for some in several]
     left = sum(guess.key not in said for guess in read_ones)
     rows = [
         (guess, *((one.verdict, one.actual) if (one := said.get(guess.key)) else ("", None)))
@@ -132,7 +137,7 @@ def offer_the_rest(read_ones: list[Guess]) -> None:
             button(label, "answers", visit().agree_to_all, read_ones, icon=":material/done_all:")
         st.download_button(
             "Download the answers",
-            guesses.table(rows),
+            guesses.table(rows, numbers),
             "answers.csv",
             "text/csv",
             icon=":material/download:",

@@ -16,7 +16,7 @@ from digits.feedback import csv_tables, verdicts
 from digits.page import drawing
 
 PICTURE_SIDE = 160  # px of the two pictures for the page: it shows them at half of that
-COLUMNS = ["picture", "guess", "confidence", "version", "verdict", "actual"]
+COLUMNS = ["picture", "guess", "confidence", "version", "verdict", "actual", "digit"]
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,21 @@ def share(probability: float) -> str:
     return f"{100 * probability:.0f} %" if probability >= 0.01 else "under 1 %"
 
 
-def table(rows: Iterable[tuple[Guess, str, int | None]]) -> str:
-    """Return guesses as CSV, each with the verdict on it ("" for none) and its true digit."""
+def table(
+    rows: Iterable[tuple[Guess, str, int | None]], numbers: Iterable[tuple[str, str]] = ()
+) -> str:
+    """Return guesses as CSV, each with the verdict on it ("" for none) and its true digit.
+
+    The last column counts the digits of a number; below stands each of the numbers, given by its
+    picture's name and its text, with "all" there.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for guess, verdict, actual in rows:
-        confidence = f"{guess.confidence:.4f}"
-        name = csv_tables.harmless(guess.name)
-        writer.writerow([name, guess.label, confidence, guess.version.name, verdict, actual])
+        told = [guess.label, f"{guess.confidence:.4f}", guess.version.name, verdict, actual]
+        place = guess.place.index + 1 if guess.place else 1
+        writer.writerow([csv_tables.harmless(guess.name), *told, place])
+    for name, answer in numbers:
+        writer.writerow([csv_tables.harmless(name), answer, "", "", "", "", "all"])
     return text.getvalue()

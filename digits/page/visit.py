@@ -128,6 +128,8 @@ class Visit:
                 actual,
                 confidence=guess.confidence,
                 version=guess.version.name,
+                source=guess.name if guess.place else "",
+                box=guess.place.number[guess.place.index].box if guess.place else (),
             )
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)

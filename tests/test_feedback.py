@@ -271,6 +271,15 @@ def test_undo_after_the_owner_removed_it_revives_nothing(two_minutes_ago):
     assert feedback.load(two_minutes_ago)[0] == []
 
 
+def test_load_picture_outside_the_home_is_none_of_the_store(home, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.png"
+    picture().save(outside)
+    home.table.write_text(f"{OLD_HEADER}1,2,{outside}\n")
+    stored, (warning,) = feedback.load(home)
+    assert stored == []
+    assert "is missing" in warning
+
+
 # Bounds
 
 

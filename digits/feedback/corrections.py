@@ -227,12 +227,20 @@ def _locate_image(home: Home, names: set[str], text: str) -> str:
     if text == inside and name in names:
         return text
     path = home.folder / text
-    if _is_file(path) and path.resolve().parent != home.images.resolve():
+    if _is_file(path) and _is_elsewhere_in(home, path.resolve()):
         return text
     # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
     if name not in names:
         raise ValueError(f"its image {text or '(none)'} is missing")
     return inside
+
+
+def _is_elsewhere_in(home: Home, path: Path) -> bool:
+    """Return whether path lies in the home, but not in its folder of images.
+
+    Nothing outside is a picture of the store, whatever a row names: it would be shown and exported.
+    """
+    return path.is_relative_to(home.folder) and path.parent != home.images.resolve()
 
 
 def _is_file(path: Path) -> bool:

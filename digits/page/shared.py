@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
-from digits import feedback, model, versions
+from digits import feedback, images, model, versions
 from digits.home import Home
 from digits.page import drawing
 from digits.page.visit import Visit
@@ -108,6 +108,9 @@ def show_strip(items: Sequence, picture_of: Callable, caption_of: Callable) -> N
 
 @st.cache_data(max_entries=500)
 def thumbnail(path: Path) -> bytes:
-    """Return a stored picture as a small square, a JPEG file."""
-    with Image.open(path) as picture:
-        return drawing.squared(picture, 2 * THUMB_SIDE)
+    """Return a stored picture as a small square, a JPEG file; a grey one where it is damaged."""
+    try:
+        picture = images.open_picture(path)
+    except (images.ImageError, OSError):
+        picture = Image.new("RGB", (THUMB_SIDE, THUMB_SIDE), "grey")
+    return drawing.squared(picture, 2 * THUMB_SIDE)

@@ -2,11 +2,11 @@
 
     python stress/terminate.py [--moments 200] [--seconds 600] [--seed 0]
 
-As stress/crash.py, by SIGTERM: one moment in twenty falls into a real `finetuning.py`, which imports
-TensorFlow meanwhile, the others into runs made small. Each run ends within five seconds, by exit
-code 1 and with its sentence, in its status too, which says the truth of model.h5; its lock is free.
-Prints what the runs were doing when they were told; a fault, or fewer moments than asked for within
-the seconds, ends in an assertion.
+As stress/crash.py, by SIGTERM: one moment in twenty falls into a real `finetuning.py`, which
+imports TensorFlow meanwhile, the others into runs made small. Each run ends within five seconds, by
+exit code 1 and with its sentence, in its status too, which says the truth of model.h5; its lock is
+free. Prints what the runs were doing when they were told; a fault, or fewer moments than asked for
+within the seconds, ends in an assertion.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def attempt(act: Act, options: Options) -> Ending:
         log.info("Failed", exc_info=True)
         why = f"{error.strerror or error}: {error.filename or options.home}"
         remedy = "Free space or fix the permissions: --check tells more."
-        return Ending("failed", f"Could not write to disk ({why}); model.h5 is as it was. {remedy}")
+        return Ending("failed", f"Could not write to disk ({why}); the network in service is whole. {remedy}")
     except Exception as error:  # nobody reads a traceback at night; the log keeps it
         log.info("Failed", exc_info=True)
         return Ending("failed", f"The run failed ({error!r}); {LOG} tells more.")
@@ -272,9 +272,9 @@ def start(options: Options) -> Ending:
         return learning.learn(home, request, corrections, lambda phase, share: None)
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
+        upkeep.repair(home)
         with ending_at_once(options, reporter):
             try:
-                upkeep.repair(home)
                 ending = learning.learn(home, request, corrections, reporter.progress)
             except BaseException as error:
                 reporter.finish("failed", str(error) or repr(error), FAILED)
@@ -297,9 +297,9 @@ def ending_at_once(options: Options, reporter: progress.Reporter) -> Iterator[No
     def end(number: int, frame: object) -> None:
         with suppress(OSError):
             message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
-            reporter.finish("stopped", message, FAILED)
-            tell_ending(options, Ending("stopped", message))
             os.write(said, f"{message}\n".encode())
+            tell_ending(options, Ending("stopped", message))
+            reporter.finish("stopped", message, FAILED)
         os._exit(FAILED)
 
     before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}

@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Home:
     """A folder, the paths of what lies in it, its two locks, and a memory of what was read.
 
-    `Home.at` gives one object for a folder as long as the process lives.
+    `Home.at` gives the same object for the same folder, so that what was read stays known.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def publish(home: Home, candidate: Path, parent: Version, report: Report) -> Ver
 def refuse(home: Home, report: Report) -> Version:
     """Record that a candidate was not published; return the version that stays."""
     version = register(home)
-    append(home, _record(REFUSED, version, run=report))
+    append(home, replace(_record(REFUSED, version, run=report), when=now()))
     return version
 
 

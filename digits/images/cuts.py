@@ -16,7 +16,7 @@ CUT_HEIGHT = 32  # px, to which a piece is reduced while cuts are looked for
 SPACING = 5  # px of those: the least between two cuts, narrower than any digit but a 1
 INK_COST = 1.0  # of a path, a px of ink
 PAPER_COST = 0.02  # of a path, a px of paper, so that it is short
-BEND_COST = 0.1  # of a path, a px to the side
+BEND_COST = 0.5  # of a path, a px to the side
 MOST_CUTS = 9  # of one piece, the cheapest
 CHEAP = 14.0  # the most that a cut may cost: through two strokes
 

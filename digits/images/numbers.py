@@ -20,9 +20,9 @@ import numpy as np
 from digits import model
 from digits.images.lines import in_lines
 from digits.images.marks import clear_marks
-from digits.images.paths import LEAVE_OUT, Arc, Scored, line_height, read_lines
+from digits.images.paths import SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
-from digits.images.ruled import ruled_lines
+from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search
 from digits.mnist import ImageError, normalise
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 MAX_ZOOM = 4  # of a picture of few px: strokes 1 px wide are cut and shrunk more exactly at 4 px
 ZOOM_SIDE = 448  # px, long side up to which a picture is enlarged
-SMALL_LINE = 0.3  # of the highest line's height; what is smaller is print, or dust like a digit
+SMALL = 0.3  # of the large digits' height; what is smaller is print, or dust like a digit
+SMALLER = 0.62  # of the same; what is smaller and partly unreadable is print
+WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
 
@@ -113,7 +115,7 @@ def _page(found: Found) -> Page:
     marks = clear_marks(ink)
     if marks is None:
         return Page(ink, [], found.view)
-    if zoom == 1:  # a smaller picture shows no ruled paper
+    if max(found.rgb.shape) >= RULED_SIDE:
         marks[ruled_lines(marks)] = 0
     return Page(ink, pieces_of(ink, marks, found.photo), np.diag([zoom, zoom, 1]) @ found.view)
 
@@ -142,11 +144,13 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
 def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray) -> Number:
     """Return the digits on the paths through the lines of a page with that view."""
     number = Number([], [])
-    heights = [line_height(line) for line in lines]
+    sure = [one.piece.height for line in lines for one in line if one.sure]
+    usual = float(np.percentile(sure, 75)) if sure else 0.0
     row = 0
-    for path, height in zip(paths, heights, strict=True):
-        small = height < SMALL_LINE * max(heights)
-        digits = [] if small else [arc for arc in path if arc.score > LEAVE_OUT and arc.scored]
+    for line, path in zip(lines, paths, strict=True):
+        height = line_height(line)
+        words = _words(path, height)
+        digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
         number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
         for arc, group in zip(digits, _groups(path, digits, height), strict=True):
             box = _box(arc.piece, view)
@@ -154,6 +158,26 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
             number.append(NumberDigit(arc.scored.digit, box, row, group, answer))
         row += bool(digits)
     return number
+
+
+def _words(path: list[Arc], height: float) -> list[list[Arc]]:
+    """Return the arcs of a line parted at its wide gaps. height: px, the line's."""
+    words = [path[:1]]
+    for arc in path[1:]:
+        near = arc.piece.left - max(before.piece.right for before in words[-1]) < WORD_GAP * height
+        words = [*words[:-1], [*words[-1], arc]] if near else [*words, [arc]]
+    return words
+
+
+def _is_print(word: list[Arc], usual: float) -> bool:
+    """Return whether a word is printed beside the digits, or dust like a digit.
+
+    It is small, and the network is unsure of some of its letters or leaves them out.
+    usual: px, the height of the digits that are large.
+    """
+    height = float(np.median([arc.piece.height for arc in word]))
+    doubtful = any(arc.left_out or arc.scored.probabilities.max() < SURE for arc in word)
+    return height < SMALL * usual or (doubtful and height < SMALLER * usual and len(word) > 1)
 
 
 def _groups(path: list[Arc], digits: list[Arc], height: float) -> list[int]:
@@ -166,7 +190,10 @@ def _groups(path: list[Arc], digits: list[Arc], height: float) -> list[int]:
     wide = max(GAP * height, WIDE_GAP * float(np.median(gaps))) if gaps else 0.0
     groups = [0] * len(digits[:1])
     for gap, (one, after) in zip(gaps, pairs, strict=True):
-        sign = any(one.end <= arc.start < after.start and arc not in digits for arc in path)
+        sign = any(
+            arc not in digits and one.piece.middle < arc.piece.left < after.piece.middle
+            for arc in path[path.index(one) : path.index(after)]
+        )
         groups.append(groups[-1] + int(sign or gap > wide))
     return groups
 
@@ -190,10 +217,17 @@ def _is_single(alone: NumberDigit, number: Number) -> bool:
     """Return whether the one digit is rather what the picture shows than the number."""
     if not all(_covers(alone.box, one.box) for one in number):
         return False
-    if len(number) < 2:
+    if not number:
+        return True
+    if len(number) == 1 and _covers(number[0].box, alone.box) and _same_size(number[0].box, alone.box):
         return True
     chances = [one.probabilities.max() for one in number]
     return bool(alone.probabilities.max() > np.prod(chances))
+
+
+def _same_size(box: Box, other: Box) -> bool:
+    """Return whether neither box is half as large again as the other, in width and height."""
+    return all(max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True))
 
 
 def _covers(box: Box, other: Box) -> bool:

@@ -15,6 +15,7 @@ from digits.images.marks import FAINT, Parts
 from digits.mnist import normalise
 
 MOST_PIECES = 600  # three to a digit in a picture of 200; the grain of a bad photo has thousands
+ENCLOSED = 0.4  # of a frame's height, that a digit in it has at least
 DUST = 0.12  # of the usual height; a full stop has 0.15 and more
 
 
@@ -85,12 +86,29 @@ def pieces_of(ink: np.ndarray, marks: np.ndarray, photo: bool) -> list[Piece]:
     usual = usual_height(parts.boxes[numbers, 3], parts.area[numbers])
     numbers = numbers[parts.long[numbers] > DUST * usual]
     numbers = numbers[np.argsort(-parts.area[numbers])[:MOST_PIECES]]
+    numbers = numbers[~_enclosing(parts.boxes[numbers])]
     found = []
     for number in numbers:
         left, top, width, height = parts.boxes[number].tolist()
         mask = parts.labels[top : top + height, left : left + width] == number
         found.append(Piece(left, top, mask))
     return found
+
+
+def _enclosing(boxes: np.ndarray) -> np.ndarray:
+    """Return bool (n,): whether each box, int (n, 4), has another one of some height all in it.
+
+    So do the frame of a form, the sides of a table and a shadow; a digit has dots in it at most.
+    """
+    left, top, width, height = boxes.T
+    within = (
+        (left > left[:, None])
+        & (top > top[:, None])
+        & (left + width < (left + width)[:, None])
+        & (top + height < (top + height)[:, None])
+        & (height > ENCLOSED * height[:, None])
+    )
+    return within.any(axis=1)
 
 
 def usual_height(heights: np.ndarray, weights: np.ndarray) -> float:

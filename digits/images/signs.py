@@ -12,7 +12,6 @@ from digits.images.pieces import Piece
 
 FLAT_ASPECT = 2.2  # width over height of a bar: a minus, an underline, a fraction's line
 CROSS_SIDE = 21  # px, to which a piece is reduced, its aspect lost: a narrow x is one, too
-CROSS = 0.8  # fourth harmonic; + and x drawn by hand have 0.9 and more, no held-out row has 0.7
 UNEVEN = 0.5  # second harmonic; of a single stroke it is 1
 
 
@@ -21,8 +20,8 @@ def is_bar(piece: Piece) -> bool:
     return piece.width > FLAT_ASPECT * piece.height
 
 
-def is_cross(piece: Piece) -> bool:
-    """Return whether the piece is a + or a ×: four arms at right angles from one middle.
+def crossness(piece: Piece) -> float:
+    """Return how much the piece is a + or a ×, 0 to 1: four arms at right angles from one middle.
 
     Seen from the middle, the directions in which ink lies have a strong fourth harmonic, since
     they repeat every 90 degrees, and a weak second one, since no two arms outweigh the others.
@@ -33,8 +32,8 @@ def is_cross(piece: Piece) -> bool:
     middles = np.mgrid[-0.4:0.41:0.1, -0.4:0.41:0.1].reshape(2, -1, 1)
     away = x - middles[1] + 1j * (y - middles[0])
     far = np.abs(away)
-    arms = far > 0.4
+    arms = far > 0.6
     twice = (away / np.maximum(far, 1e-6)) ** 2 * arms
     count = np.maximum(arms.sum(axis=1), 1)
     second, fourth = (abs(turn.sum(axis=1)) / count for turn in (twice, twice**2))
-    return bool(fourth[second < UNEVEN].max(initial=0) > CROSS)
+    return float(fourth[second < UNEVEN].max(initial=0))

@@ -25,7 +25,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from typing import Any
@@ -55,6 +55,7 @@ UNUSABLE = (
 )
 
 LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
+MAX_MESSAGE = 300  # characters: one line of a terminal, a mail's subject, the page; the log has all
 PERSON = "command line"  # the trigger of a run that somebody waits for
 STOPPED = "Stopped; model.h5 is as it was."
 STOPPED_LATE = "Stopped when the new network was in service already; it stays."
@@ -191,7 +192,7 @@ def attempt(act: Act, options: Options) -> Ending:
         whose = progress.whose(options.home)
         return Ending("locked", f"Another fine-tuning runs{whose}; this one did nothing.")
     except UNUSABLE as error:
-        return Ending("unusable", str(error))
+        return Ending("unusable", shortened(str(error)))
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, a folder that may not be written
@@ -201,7 +202,16 @@ def attempt(act: Act, options: Options) -> Ending:
         return Ending("failed", f"Could not write to disk ({why}); model.h5 is as it was. {remedy}")
     except Exception as error:  # nobody reads a traceback at night; the log keeps it
         log.info("Failed", exc_info=True)
-        return Ending("failed", f"The run failed ({error!r}); {LOG} tells more.")
+        return Ending("failed", shortened(f"The run failed, {LOG} tells more: {error!r}"))
+
+
+def shortened(message: str) -> str:
+    """Return the message as one line of MAX_MESSAGE characters at most; the log keeps the rest."""
+    line = " ".join(message.split())
+    if len(line) <= MAX_MESSAGE:
+        return line
+    log.info("In full: %s", message)
+    return f"{line[: MAX_MESSAGE - 1]}…"
 
 
 @contextmanager
@@ -219,10 +229,14 @@ def journal(options: Options) -> Iterator[None]:
     logging.raiseExceptions = False  # a disk too full for the log stops no run
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
+    logging.captureWarnings(True)  # Keras' and others' are for the log alone
+    noted = logging.getLogger("py.warnings")
+    noted.handlers, noted.propagate = handlers[1:] or [logging.NullHandler()], False
     try:
         yield
     finally:
-        log.handlers = []
+        logging.captureWarnings(False)
+        log.handlers, noted.handlers = [], []
         for handler in handlers:
             with suppress(OSError):  # as above
                 handler.close()
@@ -230,6 +244,8 @@ def journal(options: Options) -> Iterator[None]:
 
 def run(options: Options) -> Ending:
     """Fine-tune, with what a run needs that nobody watches: low priority, a log, a monitor told."""
+    if filled := options.home.fill():
+        log.warning(filled)
     if options.dry_run:
         return start(options)
     if options.trigger != PERSON:
@@ -266,18 +282,24 @@ def start(options: Options) -> Ending:
     for warning in warnings:
         log.warning(warning)
     if warnings and not corrections and not feedback.removed(home):
-        return Ending("unusable", f"None of {len(warnings)} rows can be used: {warnings[0]}")
+        none = f"None of {len(warnings)} rows can be used: {warnings[0]}"
+        return Ending("unusable", shortened(none))
     request = Request(options.trigger, options.dry_run, options.force, options.without)
+
+    def learn(tell: learning.Progress) -> Ending:
+        ending = learning.learn(home, request, corrections, tell)
+        return replace(ending, message=shortened(ending.message))
+
     if options.dry_run or not corrections:
-        return learning.learn(home, request, corrections, lambda phase, share: None)
+        return learn(lambda phase, share: None)
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
         with ending_at_once(options, reporter):
             try:
                 upkeep.repair(home)
-                ending = learning.learn(home, request, corrections, reporter.progress)
+                ending = learn(reporter.progress)
             except BaseException as error:
-                reporter.finish("failed", str(error) or repr(error), FAILED)
+                reporter.finish("failed", shortened(str(error) or repr(error)), FAILED)
                 raise
             reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
     return ending

@@ -25,9 +25,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from logging.handlers import RotatingFileHandler
 from typing import Any
 
 import click
@@ -54,7 +53,6 @@ UNUSABLE = (
     schedule.ScheduleError,
 )
 
-LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
 PERSON = "command line"  # the trigger of a run that somebody waits for
 STOPPED = "Stopped; model.h5 is as it was."
 STOPPED_LATE = "Stopped when the new network was in service already; it stays."
@@ -173,12 +171,14 @@ def command(**given: Any) -> int:
     acts = options.acts
     if len(acts) > 1:
         raise click.UsageError("These options exclude one another: give one of them.")
-    with journal(options):
+    by_cron = options.trigger == schedule.TRIGGER
+    level = logging.ERROR if by_cron else logging.WARNING
+    with unattended.journal(None if options.dry_run else options.home.log, level):
         ending = attempt(acts[0] if acts else run, options)
     code = CODES.get(ending.state, DONE)
     if code:
         click.echo(ending.message, err=True)
-    elif options.trigger != schedule.TRIGGER or options.dry_run:
+    elif not by_cron or options.dry_run:
         click.echo(ending.message)
     return code
 
@@ -191,45 +191,24 @@ def attempt(act: Act, options: Options) -> Ending:
         whose = progress.whose(options.home)
         return Ending("locked", f"Another fine-tuning runs{whose}; this one did nothing.")
     except UNUSABLE as error:
-        return Ending("unusable", str(error))
+        return Ending("unusable", unattended.shortened(str(error)))
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, a folder that may not be written
         log.info("Failed", exc_info=True)
         why = f"{error.strerror or error}: {error.filename or options.home}"
-        remedy = "Free space or fix the permissions: --check tells more."
-        return Ending("failed", f"Could not write to disk ({why}); the network in service is whole. {remedy}")
+        said = f"Could not write to disk ({why}); the network in service is whole."
+        return Ending("failed", f"{said} Free space or fix the permissions: --check tells more.")
     except Exception as error:  # nobody reads a traceback at night; the log keeps it
         log.info("Failed", exc_info=True)
-        return Ending("failed", f"The run failed ({error!r}); {LOG} tells more.")
-
-
-@contextmanager
-def journal(options: Options) -> Iterator[None]:
-    """Keep what is logged meanwhile in a file; a person sees warnings too, cron's mail errors."""
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
-    by_cron = options.trigger == schedule.TRIGGER
-    handlers[0].setLevel(logging.ERROR if by_cron else logging.WARNING)
-    if not options.dry_run:
-        file = RotatingFileHandler(
-            options.home.log, "a", LOG_BYTES, LOG_FILES, encoding="utf-8", delay=True
-        )
-        file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
-        handlers.append(file)
-    logging.raiseExceptions = False  # a disk too full for the log stops no run
-    log.setLevel(logging.INFO)
-    log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
-    try:
-        yield
-    finally:
-        log.handlers = []
-        for handler in handlers:
-            with suppress(OSError):  # as above
-                handler.close()
+        failed = f"The run failed, {LOG} tells more: {error!r}"
+        return Ending("failed", unattended.shortened(failed))
 
 
 def run(options: Options) -> Ending:
     """Fine-tune, with what a run needs that nobody watches: low priority, a log, a monitor told."""
+    if filled := options.home.fill():
+        log.warning(filled)
     if options.dry_run:
         return start(options)
     if options.trigger != PERSON:
@@ -266,18 +245,24 @@ def start(options: Options) -> Ending:
     for warning in warnings:
         log.warning(warning)
     if warnings and not corrections and not feedback.removed(home):
-        return Ending("unusable", f"None of {len(warnings)} rows can be used: {warnings[0]}")
+        none = f"None of {len(warnings)} rows can be used: {warnings[0]}"
+        return Ending("unusable", unattended.shortened(none))
     request = Request(options.trigger, options.dry_run, options.force, options.without)
+
+    def learn(tell: learning.Progress) -> Ending:
+        ending = learning.learn(home, request, corrections, tell)
+        return replace(ending, message=unattended.shortened(ending.message))
+
     if options.dry_run or not corrections:
-        return learning.learn(home, request, corrections, lambda phase, share: None)
+        return learn(lambda phase, share: None)
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
         upkeep.repair(home)
         with ending_at_once(options, reporter):
             try:
-                ending = learning.learn(home, request, corrections, reporter.progress)
+                ending = learn(reporter.progress)
             except BaseException as error:
-                reporter.finish("failed", str(error) or repr(error), FAILED)
+                reporter.finish("failed", unattended.shortened(str(error) or repr(error)), FAILED)
                 raise
             reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
     return ending

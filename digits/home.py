@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from digits import durable
 from digits.rows import TRAIN
 
 PROJECT = Path(__file__).resolve().parents[1]  # the home, unless another is named
@@ -65,6 +66,25 @@ class Home:
 
     def __str__(self) -> str:
         return str(self.folder)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a home is in the folder yet, which may be missing."""
+        kept = self.model, self.train, self.table, self.versions
+        return self.folder != PROJECT and not any(path.exists() for path in kept)
+
+    def fill(self) -> str:
+        """Give an empty home the network and the rows shipped; return a sentence on it, else "".
+
+        A volume that is mounted over the home hides those that lay there. Raises OSError, which
+        names the folder, when that cannot be made or written.
+        """
+        if not self.is_empty:
+            return ""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in (TRAIN, MODEL):  # the network last: who finds it finds the rows as well
+            durable.write(self.folder / name, (PROJECT / name).read_bytes())
+        return f"{self} was empty: {MODEL} and {TRAIN} were copied there from {PROJECT}."
 
     def store_lock(self) -> FileLock:
         """Return the lock that whoever writes corrections or verdicts holds meanwhile."""

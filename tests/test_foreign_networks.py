@@ -96,7 +96,7 @@ def plain(replay, tmp_path_factory):
 
 
 def test_probe_digits_are_held_out_rows_of_the_shipped_table(held_out):
-    digits, labels = probe.digits()
+    digits, labels = probe.known_digits()
     assert np.bincount(labels).tolist() == [20] * 10
     theirs = {digit.tobytes(): label for digit, label in zip(*held_out, strict=True)}
     assert [theirs[digit.tobytes()] for digit in digits] == labels.tolist()

@@ -10,7 +10,7 @@ from PIL import Image
 import finetuning
 from digits import feedback
 from digits.feedback import corrections
-from digits.home import IMAGES, TABLE
+from digits.home import TABLE
 from digits.rows import COLUMNS, DataError, read_rows
 
 TITLES = corrections.COLUMNS
@@ -128,14 +128,6 @@ def test_main_no_row_can_be_used_is_said(trigger, home, stored, capsys):
     assert code == finetuning.BAD_DATA
     assert said[-1].startswith("None of 4 rows can be used: ")
     assert len(said[-1]) <= 300
-
-
-def test_main_no_picture_can_be_read_is_said(home, stored, rows, capsys):
-    (home.folder / "train.csv").symlink_to(finetuning.Home.default().train)
-    for path in (home.folder / IMAGES).glob("*.png"):
-        path.write_bytes(b"no picture")
-    assert finetuning.main(["--root", str(home), "--dry-run"]) == finetuning.BAD_DATA
-    assert "None of 4 rows can be used: " in capsys.readouterr().err
 
 
 # --- train.csv ---

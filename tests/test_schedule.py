@@ -273,13 +273,13 @@ def test_main_unexpected_failure_leaves_its_traceback_in_the_log_alone(
 
 
 def test_main_log_grows_no_further_than_its_bounds(home, nice, monkeypatch):
-    monkeypatch.setattr(finetuning, "LOG_BYTES", 1_000)
+    monkeypatch.setattr(unattended, "LOG_BYTES", 1_000)
     done = Ending("published", "Published v2.")
     monkeypatch.setattr(finetuning, "start", ending(done))
     for _ in range(60):
         finetuning.main(["--root", str(home), "--trigger", "cron"])
     sizes = [path.stat().st_size for path in home.folder.glob(f"{home.log.name}*")]
-    assert len(sizes) == finetuning.LOG_FILES + 1
+    assert len(sizes) == unattended.LOG_FILES + 1
     assert max(sizes) <= 1_000
 
 

@@ -38,6 +38,7 @@ COLUMNS = [
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
+SHOWN = 100  # characters of a cell, in a sentence on it
 LABEL = re.compile(r"\s*([0-9])(?:\.0*)?\s*")  # pandas writes 7.0 where another label is missing
 PICTURE = re.compile(r".*\.\w{2,5}\s*", re.DOTALL)  # the name of one
 
@@ -197,7 +198,7 @@ def _label(name: str, text: str) -> int:
     """Return the digit in a cell of the column `name`; raise ValueError when it holds none."""
     found = LABEL.fullmatch(text)
     if not found:
-        raise ValueError(f"{name} is {text.strip()!r}, not a digit from 0 to 9")
+        raise ValueError(f"{name} is {text.strip()[:SHOWN]!r}, not a digit from 0 to 9")
     return int(found[1])
 
 
@@ -231,7 +232,7 @@ def _locate_image(home: Home, names: set[str], text: str) -> str:
         return text
     # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
     if name not in names:
-        raise ValueError(f"its image {text or '(none)'} is missing")
+        raise ValueError(f"its image {text[-SHOWN:] or '(none)'} is missing")
     return inside
 
 

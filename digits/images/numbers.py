@@ -219,7 +219,11 @@ def _is_single(alone: NumberDigit, number: Number) -> bool:
         return False
     if not number:
         return True
-    if len(number) == 1 and _covers(number[0].box, alone.box) and _same_size(number[0].box, alone.box):
+    if (
+        len(number) == 1
+        and _covers(number[0].box, alone.box)
+        and _same_size(number[0].box, alone.box)
+    ):
         return True
     chances = [one.probabilities.max() for one in number]
     return bool(alone.probabilities.max() > np.prod(chances))

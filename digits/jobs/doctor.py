@@ -6,6 +6,7 @@ changed; the crontab's own command is tried as cron would run it.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,10 +16,13 @@ from pathlib import Path
 from digits import feedback, model, versions
 from digits.home import MODEL, Home
 from digits.jobs import progress, schedule
+from digits.learning import finetune
 from digits.rows import TRAIN, DataError, read_rows
 
 FREE_MB = 200  # the versions kept, the log, a few thousand corrections
 DAEMONS = {"cron", "crond", "fcron"}  # Debian's; Red Hat's, Alpine's and BusyBox'; fcron's
+
+log = logging.getLogger("digits")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,10 @@ class Finding:
 
 
 def examine(home: Home) -> Iterator[Finding]:
-    """Yield one finding after another; the dry run may train, and so take a minute."""
+    """Yield one finding after another; it trains twice, and so may take a minute."""
+    if home.is_empty:
+        yield Finding("home", f"{home} is empty or missing", "the first run or page fills it")
+        return
     yield check_model(home)
     yield check_rows(home)
     yield check_store(home)
@@ -63,14 +70,22 @@ def examine(home: Home) -> Iterator[Finding]:
 
 
 def check_model(home: Home) -> Finding:
-    """Return whether model.h5 loads."""
+    """Return whether model.h5 reads digits, and can learn: from a few, in a copy."""
     try:
-        serving = versions.serving(home, model.load)
+        serving = versions.serving(home, model.load_serving)
     except model.ModelError as error:
         return Finding(MODEL, "cannot serve", str(error))
     if serving.problem:
         return Finding(MODEL, serving.problem, "the next run puts it back, and so does --rollback")
-    return Finding(MODEL, f"{serving.version.short} loads")
+    digits, labels = model.known_digits()
+    try:
+        net = model.load(home.model)
+        finetune.fine_tune(net, net, (digits[:1], labels[:1]), digits, 0, lambda *_: None)
+    except Exception as error:  # whatever Keras raises of a strange network
+        log.info("%s cannot learn", home.model, exc_info=True)
+        why = " ".join(str(error).split())[:100]
+        return Finding(MODEL, f"cannot learn ({why})", "bring a network of Keras' common layers")
+    return Finding(MODEL, f"{serving.version.short} loads and learns. {model.describe(net)}")
 
 
 def check_rows(home: Home) -> Finding:
@@ -103,7 +118,7 @@ def check_permissions(home: Home) -> Finding:
     if closed:
         remedy = f"give it to the user who runs cron's entry: chown -R {os.getuid()} {home}"
         return Finding("permissions", f"{closed[0]} may not be written", remedy)
-    return Finding("permissions", "all can be written")
+    return Finding("permissions", f"all in {home} can be written")
 
 
 def check_disk(home: Home) -> Finding:

@@ -1,13 +1,21 @@
-"""What a run needs that nobody watches: it makes way for others, and tells a monitor."""
+"""What a run needs that nobody watches: a log, short messages, low priority, a monitor told."""
 
 from __future__ import annotations
 
+import logging
 import os
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 PING_TIMEOUT = 5  # s; nobody waits for a monitor that does not answer
+LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
+MAX_MESSAGE = 300  # characters: what a line of a terminal or a mail still shows
 NICE = 10  # of 19: the page goes first
+
+log = logging.getLogger("digits")
 
 
 def make_way() -> None:
@@ -28,3 +36,37 @@ def ping(url: str | None, word: str, message: str = "") -> None:
         urllib.request.urlopen(address, data=message.encode(), timeout=PING_TIMEOUT),
     ):
         pass
+
+
+@contextmanager
+def journal(path: Path | None, level: int) -> Iterator[None]:
+    """Keep what is logged meanwhile in a file, if one is given, and show it from a level on."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    handlers[0].setLevel(level)
+    if path is not None:
+        file = RotatingFileHandler(path, "a", LOG_BYTES, LOG_FILES, encoding="utf-8", delay=True)
+        file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
+        handlers.append(file)
+    logging.raiseExceptions = False  # a disk too full for the log stops no run
+    log.setLevel(logging.INFO)
+    log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
+    logging.captureWarnings(True)  # Keras' and others' are for the log alone
+    noted = logging.getLogger("py.warnings")
+    noted.handlers, noted.propagate = handlers[1:] or [logging.NullHandler()], False
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        log.handlers, noted.handlers = [], []
+        for handler in handlers:
+            with suppress(OSError):  # as above
+                handler.close()
+
+
+def shortened(message: str) -> str:
+    """Return the message as one line of MAX_MESSAGE characters at most; the log keeps the rest."""
+    line = " ".join(message.split())
+    if len(line) <= MAX_MESSAGE:
+        return line
+    log.info("In full: %s", message)
+    return f"{line[: MAX_MESSAGE - 1]}…"

@@ -13,6 +13,8 @@ import numpy as np
 from digits.metrics import Predictions, correct, nll
 
 MIN_HELD_OUT = 1_000  # rows; with fewer, not even a candidate that errs nowhere new could pass
+MIN_DIGIT_ROWS = 50  # held-out rows of each digit: of fewer, DIGIT_ROWS would be a large share
+NEAR_CHANCE = 0.5  # of the held-out rows: whoever reads fewer was trained on others
 MARGIN = 0.002  # of non-inferiority, a share of the held-out rows: at 3,000, 2 may be lost
 MARGIN_FIRST = 0.003  # the same against the first network: all runs together
 DIGIT_MARGIN = 0.01  # net loss on the rows of one digit ...
@@ -66,6 +68,7 @@ def decide(
         return Decision(False, lost)
     refusal = (
         _too_few_rows(held_out)
+        or _near_chance(held_out)
         or _inferior(held_out, MARGIN, "the current network")
         or _digit_lost(held_out)
         or _less_sure(held_out)
@@ -96,9 +99,24 @@ def file_differs(expected: np.ndarray, loaded: np.ndarray | None) -> Decision | 
 def _too_few_rows(held_out: Predictions) -> str | None:
     """Without something to compare with, nothing is published blindly."""
     n = len(held_out.labels)
-    if n >= MIN_HELD_OUT:
+    if n < MIN_HELD_OUT:
+        return f"train.csv has {n} held-out rows; the comparison needs at least {MIN_HELD_OUT:,}"
+    counts = np.bincount(held_out.labels, minlength=10)
+    if counts.min() < MIN_DIGIT_ROWS:
+        few = f"{counts.min()} held-out {counts.argmin()}s"
+        return f"train.csv has {few}; the comparison needs at least {MIN_DIGIT_ROWS} of each digit"
+    return None
+
+
+def _near_chance(held_out: Predictions) -> str | None:
+    """Where the network in service reads next to nothing, the rows are at fault: it did serve."""
+    share = correct(held_out.labels, held_out.before).mean()
+    if share >= NEAR_CHANCE:
         return None
-    return f"train.csv has {n} held-out rows; the comparison needs at least {MIN_HELD_OUT:,}"
+    return (
+        f"the network in service reads {share:.1%} of train.csv's held-out rows: likely their "
+        "labels are shuffled, or their pixels inverted or of another scale"
+    )
 
 
 def _inferior(predictions: Predictions, margin: float, than: str) -> str | None:

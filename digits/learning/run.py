@@ -80,8 +80,8 @@ def learn(
     for warning in material.warnings:
         log.warning(warning)
     if not material.corrections:
-        why = material.warnings[0]
-        return Ending("unusable", f"None of {len(corrections)} rows can be used: {why}")
+        unread = f"none of {len(corrections)} corrections can be read"
+        return Ending("nothing to learn", f"Nothing to learn: {unread}.")
     parent = versions.current(home)
     doubts, outcome = study(home, material, seed, request.without, progress)
     if request.dry_run:

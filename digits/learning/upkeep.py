@@ -30,7 +30,7 @@ def repair(home: Home) -> None:
     versions.settle(home)
     if versions.is_recorded(home):
         return
-    serving = versions.serving(home, model.load_light)
+    serving = versions.serving(home, model.load_serving)
     if serving.problem:
         versions.restore(home, serving.version)
         log.error("%s It was put back.", serving.problem)

@@ -21,7 +21,7 @@ from digits.model import foreign, numpy_network, probe
 from digits.model.architecture import build
 from digits.model.keras_file import ModelError, read_config
 from digits.model.keras_network import compiled, keras_api, observed
-from digits.model.probe import scale
+from digits.model.probe import known_digits, scale
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +82,7 @@ def describe(net: numpy_network.Network | keras.Model) -> str:
 @lru_cache(maxsize=2)
 def _probed(net: numpy_network.Network | keras.Model) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels of the probe's digits, int (n,), and a network's answers to them."""
-    digits, labels = probe.digits()
+    digits, labels = known_digits()
     return labels, predict(net, digits)
 
 

@@ -50,7 +50,7 @@ def scale(digits: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def digits() -> tuple[np.ndarray, np.ndarray]:
+def known_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return the digits, uint8 (200, 28, 28), and their labels, int (200,)."""
     with Image.open(PICTURE) as picture:
         tiles = np.asarray(picture)
@@ -87,7 +87,7 @@ def told_apart(labels: np.ndarray, answers: np.ndarray) -> float:
 
 def _tried(answer: Answer, pixels: Pixels) -> tuple[float, float, float]:
     """Return the share told apart, the log-loss in nats, and the mean confidence."""
-    pictures, labels = digits()
+    pictures, labels = known_digits()
     answers = np.asarray(answer(scale(pictures) * pixels.factor + pixels.offset))
     told = told_apart(labels, answers)
     return told, nll(labels, answers), float(answers.max(axis=1).mean())

@@ -40,6 +40,7 @@ from digits.learning import upkeep
 from digits.learning.run import SWITCHES, Ending, Request
 from digits.rows import DataError
 from digits.versions import receipts
+from digits.versions.history import text as history_text
 
 DONE, FAILED, USAGE, REFUSED, LOCKED, BAD_DATA = range(6)
 CODES = {"failed": FAILED, "stopped": FAILED, "ill": FAILED, "locked": LOCKED}
@@ -322,7 +323,7 @@ def check(options: Options) -> Ending:
 
 
 ACTS: dict[str, Act] = {  # instead of a run, by the option that asks for it
-    "history": lambda options: Ending("history", versions.history_text(options.home)),
+    "history": lambda options: Ending("history", history_text(options.home)),
     "receipt": lambda options: Ending("receipt", receipts.text(options.home, options.receipt)),
     "status": lambda options: Ending("status", progress.text(options.home)),
     "rollback": roll_back,

@@ -121,19 +121,6 @@ def removed(home: Home) -> list[Correction]:
     return [one for one in _stored(home)[0] if one.removed]
 
 
-def adopt(home: Home, picture: Image.Image, correction: Correction) -> bool:
-    """Store a correction of another store with all it says, but its image's name; return whether.
-
-    A picture that is stored here already, removed or not, stays as it is. Raises StoreError.
-    """
-    new = replace(correction, image=image_name(picture))
-    with locked(home):
-        if (home.folder / new.image).exists() and corrections.find(home, new.image)[1]:
-            return False
-        store.keep(home, new, picture)
-    return True
-
-
 def sweep(home: Home) -> None:
     """Remove half-written files that a killed process left in the store."""
     with locked(home):

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from digits import feedback, images
-from digits.feedback import corrections, csv_tables
+from digits.feedback import corrections, csv_tables, store
 from digits.feedback.corrections import Correction, StoreError
 from digits.home import IMAGES, TABLE, Home
 from digits.rows import write_rows
@@ -98,7 +98,7 @@ def import_zip(home: Home, file: BinaryIO, most: int | None = None) -> Imported:
             done.is_cut = True
             break
         try:
-            new = name not in known and feedback.adopt(home, picture, correction)
+            new = name not in known and store.adopt(home, picture, correction)
         except StoreError as error:
             raise StoreError(f"{done} Then: {error}") from error
         done.stored, done.present = done.stored + new, done.present + (not new)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from digits import durable
 from digits.feedback import capacity, corrections
-from digits.feedback.corrections import Correction, StoreError
+from digits.feedback.corrections import Correction, StoreError, image_name
 from digits.home import STORE_WAIT, Home
 
 SAME_ANSWER = 60  # s within which the same answer again is a double click, not a second opinion
@@ -58,6 +58,19 @@ def keep(home: Home, correction: Correction, picture: Image.Image) -> None:
     home.images.mkdir(exist_ok=True)
     durable.write(home.folder / correction.image, png.getvalue())
     corrections.append(home, correction)
+
+
+def adopt(home: Home, picture: Image.Image, correction: Correction) -> bool:
+    """Store a correction of another store with all it says, but its image's name; return whether.
+
+    A picture that is stored here already, removed or not, stays as it is. Raises StoreError.
+    """
+    new = replace(correction, image=image_name(picture))
+    with locked(home):
+        if (home.folder / new.image).exists() and corrections.find(home, new.image)[1]:
+            return False
+        keep(home, new, picture)
+    return True
 
 
 def revise(home: Home, new: Correction) -> Correction:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import metrics, model
+from digits import metrics, model, versions
 from digits.learning import gate
 from digits.learning.finetune import ENOUGH, Rows, are_few
 from digits.learning.head import cut, predict
@@ -131,3 +131,26 @@ def learn_nothing(net: keras.Model, held_out: Rows, corrections: Rows, reason: s
         for same in [model.predict(net, digits)]
     )
     return Outcome(net, 0.0, old, new, gate.Decision(False, reason))
+
+
+def report_of(outcome: Outcome, doubts: Doubts) -> versions.Report:
+    """Return what the history says of a run: counts, held-out accuracy with interval, the step."""
+    held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
+    n = len(held_out.labels)
+    before, after = (
+        int(metrics.correct(held_out.labels, predictions).sum())
+        for predictions in (held_out.before, held_out.after)
+    )
+    return versions.Report(
+        reason=outcome.decision.reason,
+        corrections=len(outcome.corrections.labels),
+        held_back=int((~doubts.none).sum()),
+        learned=int(metrics.correct(corrections.labels, corrections.after).sum()),
+        held_out_rows=n,
+        accuracy_before=before / n,
+        accuracy_after=after / n,
+        interval_after=metrics.wilson(after, n),
+        fixed=int(held_out.fixed.sum()),
+        broken=int(held_out.broken.sum()),
+        step=outcome.step,
+    )

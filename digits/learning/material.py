@@ -1,12 +1,13 @@
-"""What a run works with: corrections as digits, and both parts of train.csv."""
+"""What a run works with: corrections as digits, both parts of train.csv, and its fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from digits import images
+from digits import images, versions
 from digits.feedback import Correction
 from digits.home import Home
 from digits.learning.finetune import Progress, Rows
@@ -66,3 +67,21 @@ def sample(home: Home, corrections: list[Correction], seed: int) -> list[Correct
     order = np.random.default_rng(seed).permutation(len(corrections))
     shuffled = sorted((corrections[i] for i in order), key=lambda one: one.key in known)
     return shuffled[:MAX_CORRECTIONS]
+
+
+def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
+    """Return a hex digest of all that decides a run: corrections, their votes and the baseline.
+
+    The version in service is no part of it: after a roll back, the same run would bring back
+    what was rolled back.
+    """
+    lines = sorted(f"{one.image} {one.actual} {one.votes}" for one in corrections)
+    origin = versions.baseline(home) if home.model.exists() else None
+    content = origin.read_bytes() if origin else b""
+    return hashlib.sha256("\n".join(lines).encode() + content).hexdigest()
+
+
+def last_fingerprint(home: Home) -> str | None:
+    """Return the fingerprint of the last run that was decided, None before the first."""
+    decided = versions.runs(home)
+    return decided[-1][1].fingerprint if decided else None

@@ -5,7 +5,6 @@ Read from top to bottom: `learn` gathers, studies and concludes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import metrics, model, versions
+from digits import model, versions
 from digits.feedback import Correction
 from digits.home import Home
 from digits.learning import finetune, gate, interpolation, mislabelled
 from digits.learning.finetune import Progress
-from digits.learning.interpolation import Outcome
-from digits.learning.material import Material, gather
+from digits.learning.interpolation import Outcome, report_of
+from digits.learning.material import Material, fingerprint_of, gather, last_fingerprint
 from digits.learning.upkeep import scratch_folder
 from digits.versions import receipts
 from digits.versions.smoke_test import predict_again
@@ -168,44 +167,3 @@ def conclude(
             return Ending(versions.PUBLISHED, message)
     version = versions.refuse(home, report)
     return Ending(versions.REFUSED, f"Refused, {version.short} stays: {decision.reason}.")
-
-
-def report_of(outcome: Outcome, doubts: mislabelled.Doubts) -> versions.Report:
-    """Return what the history says of a run: counts, held-out accuracy with interval, the step."""
-    held_out, corrections = outcome.held_out, outcome.corrections.of(doubts.none)
-    n = len(held_out.labels)
-    before, after = (
-        int(metrics.correct(held_out.labels, predictions).sum())
-        for predictions in (held_out.before, held_out.after)
-    )
-    return versions.Report(
-        reason=outcome.decision.reason,
-        corrections=len(outcome.corrections.labels),
-        held_back=int((~doubts.none).sum()),
-        learned=int(metrics.correct(corrections.labels, corrections.after).sum()),
-        held_out_rows=n,
-        accuracy_before=before / n,
-        accuracy_after=after / n,
-        interval_after=metrics.wilson(after, n),
-        fixed=int(held_out.fixed.sum()),
-        broken=int(held_out.broken.sum()),
-        step=outcome.step,
-    )
-
-
-def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
-    """Return a hex digest of all that decides a run: corrections, their votes and the baseline.
-
-    The version in service is no part of it: after a roll back, the same run would bring back
-    what was rolled back.
-    """
-    lines = sorted(f"{one.image} {one.actual} {one.votes}" for one in corrections)
-    origin = versions.baseline(home) if home.model.exists() else None
-    content = origin.read_bytes() if origin else b""
-    return hashlib.sha256("\n".join(lines).encode() + content).hexdigest()
-
-
-def last_fingerprint(home: Home) -> str | None:
-    """Return the fingerprint of the last run that was decided, None before the first."""
-    decided = versions.runs(home)
-    return decided[-1][1].fingerprint if decided else None

@@ -20,7 +20,7 @@ from digits.mnist import CLASSES, SIDE
 from digits.model import foreign, numpy_network, probe
 from digits.model.architecture import build
 from digits.model.keras_file import ModelError, read_config
-from digits.model.keras_network import compiled, keras_api, observed
+from digits.model.keras_network import compiled, keras_api, observed, save
 from digits.model.probe import known_digits, scale
 
 if TYPE_CHECKING:
@@ -137,17 +137,3 @@ def _in_batches(answer: Callable, rows: np.ndarray, size: int, shape: tuple) -> 
         some = rows[start : start + size]
         answers[start : start + size] = answer(scale(some) if some.dtype == np.uint8 else some)
     return answers
-
-
-def save(net: keras.Model, path: str | Path) -> None:
-    """Write the network to path, whose name ends in `.h5`, and sync it to disk.
-
-    The file is complete on return; to replace a file that others read, write beside it and
-    rename (`digits.versions.publish` does).
-    """
-    net.save(path, include_optimizer=False)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

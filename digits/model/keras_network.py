@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,20 @@ def keras_api() -> Any:
     import keras
 
     return keras
+
+
+def save(net: keras.Model, path: str | Path) -> None:
+    """Write the network to path, whose name ends in `.h5`, and sync it to disk.
+
+    The file is complete on return; to replace a file that others read, write beside it and
+    rename (`digits.versions.publish` does).
+    """
+    net.save(path, include_optimizer=False)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Which network serves: publish, roll back, and what served before.
 
-    version = publish(home, candidate, report)      # model.h5 is the candidate now
-    version = roll_back(home, "v1")                 # and now v1 again
+    version = publish(home, candidate, parent, report)      # model.h5 is the candidate now
+    version = roll_back(home, "v1")                         # and now v1 again
 
 `versions/` keeps the last networks that served, as `v<number>-<hash>.h5`, and the history. Nothing
 else writes `model.h5`. Which version serves follows from the file's content alone, so a person may
@@ -20,6 +20,7 @@ from typing import Any
 from digits import durable
 from digits.home import MODEL, Home
 from digits.model import ModelError
+from digits.versions import networks
 from digits.versions.history import (
     PLACED,
     PUBLISHED,
@@ -38,16 +39,7 @@ from digits.versions.history import (
     withdraw,
 )
 from digits.versions.history import read as history
-from digits.versions.history import text as history_text
-from digits.versions.networks import (
-    VersionError,
-    file_of,
-    hash_of,
-    kept,
-    next_name,
-    thin,
-    unchanged,
-)
+from digits.versions.networks import VersionError, kept
 
 DAMAGED = "damaged.h5"  # in versions/: the last `model.h5` that another replaced because of damage
 
@@ -74,9 +66,9 @@ def serving(home: Home, load: Callable[[Path], Any]) -> Serving:
     served = [record.version for record in history(home) if record.decision != REFUSED]
     for name in dict.fromkeys([*reversed(served), *reversed(kept(home))]):
         try:
-            version = unchanged(home, name)
+            version = networks.unchanged(home, name)
             instead = f"{problem} {version.short} stands in for it."
-            return Serving(load(file_of(home, name)), version, instead)
+            return Serving(load(networks.file_of(home, name)), version, instead)
         except (ModelError, VersionError, FileNotFoundError):
             continue
     raise problem
@@ -84,7 +76,7 @@ def serving(home: Home, load: Callable[[Path], Any]) -> Serving:
 
 def current(home: Home) -> Version:
     """Return the version that `model.h5` is. Raises FileNotFoundError when there is none."""
-    sha256 = home.read_once("hash", [home.model], lambda: hash_of(home.model))
+    sha256 = home.read_once("hash", [home.model], lambda: networks.hash_of(home.model))
     in_service = [record for record in history(home) if record.decision != REFUSED]
     for record in reversed(in_service):
         if record.sha256 == sha256:
@@ -105,7 +97,7 @@ def baseline(home: Home) -> Path | None:
     parents = {one.version: one.parent for one in records if one.decision == PUBLISHED}
     while parent := parents.get(name):
         name = parent
-    path = file_of(home, name)
+    path = networks.file_of(home, name)
     return path if path.exists() else None
 
 
@@ -121,12 +113,12 @@ def publish(home: Home, candidate: Path, parent: Version, report: Report) -> Ver
             "new file, so that stays; run again."
         )
     register(home)
-    data, sha256 = candidate.read_bytes(), hash_of(candidate)
+    data, sha256 = candidate.read_bytes(), networks.hash_of(candidate)
     version = Version(_next_name(home, sha256), sha256, now())
-    durable.write(file_of(home, version.name), data)
+    durable.write(networks.file_of(home, version.name), data)
     _serve(home, _record(PUBLISHED, version, parent=parent.name, run=report), data)
     first = baseline(home)
-    thin(home, {version.name, first.stem if first else ""})
+    networks.thin(home, {version.name, first.stem if first else ""})
     return version
 
 
@@ -147,7 +139,7 @@ def roll_back(home: Home, name: str) -> Version:
     found = [full for full in names if name in (full, short_name(full))]
     if not found:
         raise VersionError(f"There is no version {name!r}; kept are {', '.join(names)}.")
-    version = unchanged(home, found[-1])
+    version = networks.unchanged(home, found[-1])
     _put_back(home, version, ROLLED_BACK, left=left)
     return version
 
@@ -158,7 +150,7 @@ def register(home: Home) -> Version:
     The first network shipped is one placed by hand.
     """
     version = current(home)
-    path = file_of(home, version.name)
+    path = networks.file_of(home, version.name)
     if not path.exists():
         home.versions.mkdir(exist_ok=True)
         durable.write(path, home.model.read_bytes())
@@ -177,7 +169,7 @@ def settle(home: Home) -> None:
     record = announced(home)
     if record is None:
         return
-    took_effect = home.model.exists() and hash_of(home.model) == record.sha256
+    took_effect = home.model.exists() and networks.hash_of(home.model) == record.sha256
     if took_effect and record not in history(home)[-1:]:
         append(home, record)
     withdraw(home)
@@ -200,7 +192,7 @@ def restore(home: Home, version: Version) -> None:
 
 def _put_back(home: Home, version: Version, decision: str, **more: Any) -> None:
     """Make a kept version `model.h5` again, to the byte."""
-    data = file_of(home, version.name).read_bytes()
+    data = networks.file_of(home, version.name).read_bytes()
     _serve(home, _record(decision, version, **more), data)
 
 
@@ -220,4 +212,4 @@ def _record(decision: str, version: Version, **more: Any) -> Record:
 def _next_name(home: Home, sha256: str) -> str:
     """Return the name of the next version with this content."""
     served = [record.version for record in history(home) if record.decision != REFUSED]
-    return next_name(served, sha256)
+    return networks.next_name(served, sha256)

@@ -26,6 +26,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
@@ -53,10 +54,10 @@ UNUSABLE = (
     schedule.ScheduleError,
 )
 
-LOG_BYTES = 1_000_000  # about a thousand runs; then a new file begins ...
-LOG_FILES = 3  # ... and as many older ones stay
+LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
 PERSON = "command line"  # the trigger of a run that somebody waits for
 STOPPED = "Stopped; model.h5 is as it was."
+STOPPED_LATE = "Stopped when the new network was in service already; it stays."
 
 log = logging.getLogger("digits")
 
@@ -116,6 +117,9 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     return text
 
 
+flag = partial(click.option, is_flag=True)
+
+
 @click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 100})
 @click.option(
     "--root",
@@ -123,12 +127,8 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     help="Home of model.h5, train.csv and the store "
     "[default: DIGITS_HOME, or else this script's folder].",
 )
-@click.option("--dry-run", is_flag=True, help="Train and judge, but publish and record nothing.")
-@click.option(
-    "--force",
-    is_flag=True,
-    help="Train even if nothing is new since the last run; the gate still decides.",
-)
+@flag("--dry-run", help="Train and judge, but publish and record nothing.")
+@flag("--force", help="Train even if nothing is new since the last run; the gate decides.")
 @click.option(
     "--without",
     type=click.Choice(SWITCHES),
@@ -147,7 +147,7 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     callback=web_address,
     help="Tell a monitor such as healthchecks.io: URL/start, then URL/<exit code>.",
 )
-@click.option("--history", is_flag=True, help="Print every decision so far.")
+@flag("--history", help="Print every decision so far.")
 @click.option(
     "--receipt",
     metavar="[VERSION]",
@@ -155,7 +155,7 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     flag_value=receipts.LAST,
     help="Print what the last run, or the one that made VERSION, did to each correction.",
 )
-@click.option("--status", is_flag=True, help="Print what runs, or how it ended.")
+@flag("--status", help="Print what runs, or how it ended.")
 @click.option(
     "--rollback", metavar="VERSION", help="Put an earlier version back in service, such as v1."
 )
@@ -164,14 +164,9 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     metavar="WHEN",
     help='Learn by itself: "0 2 * * *" is every night at two; @daily and the like will do.',
 )
-@click.option("--remove-cron", is_flag=True, help="Learn by itself no longer.")
-@click.option("--show-cron", is_flag=True, help="Print the crontab's entry, last and next run.")
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Try the crontab's entry as cron would, and all that "
-    "it needs; exit code 0 if all is well.",
-)
+@flag("--remove-cron", help="Learn by itself no longer.")
+@flag("--show-cron", help="Print the crontab's entry, last and next run.")
+@flag("--check", help="Try the crontab's entry as cron would; exit code 0 if all is well.")
 def command(**given: Any) -> int:
     """Do what was asked for; return its exit code."""
     options = Options(**given)
@@ -212,16 +207,15 @@ def attempt(act: Act, options: Options) -> Ending:
 @contextmanager
 def journal(options: Options) -> Iterator[None]:
     """Keep what is logged meanwhile in a file; a person sees warnings too, cron's mail errors."""
-    handlers: list[logging.Handler] = []
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    by_cron = options.trigger == schedule.TRIGGER
+    handlers[0].setLevel(logging.ERROR if by_cron else logging.WARNING)
     if not options.dry_run:
         file = RotatingFileHandler(
             options.home.log, "a", LOG_BYTES, LOG_FILES, encoding="utf-8", delay=True
         )
         file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
         handlers.append(file)
-    handlers.append(logging.StreamHandler())
-    scheduled = options.trigger == schedule.TRIGGER
-    handlers[-1].setLevel(logging.ERROR if scheduled else logging.WARNING)
     logging.raiseExceptions = False  # a disk too full for the log stops no run
     log.setLevel(logging.INFO)
     log.handlers, log.propagate = handlers, False  # TensorFlow gives the root logger one
@@ -283,7 +277,7 @@ def start(options: Options) -> Ending:
             except BaseException as error:
                 reporter.finish("failed", str(error) or repr(error), FAILED)
                 raise
-        reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
+            reporter.finish(ending.state, ending.message, CODES.get(ending.state, DONE))
     return ending
 
 
@@ -295,12 +289,15 @@ def ending_at_once(options: Options, reporter: progress.Reporter) -> Iterator[No
     long as they take. The kernel frees the lock, and the next run sweeps up, as after a kill.
     """
     said = os.dup(2)  # native code may be muted on 2 while TensorFlow is imported
+    model_file = options.home.model
+    began = model_file.read_bytes() if model_file.exists() else b""
 
     def end(number: int, frame: object) -> None:
         with suppress(OSError):
-            reporter.finish("stopped", STOPPED, FAILED)
-            tell_ending(options, Ending("stopped", STOPPED))
-            os.write(said, f"{STOPPED}\n".encode())
+            message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
+            reporter.finish("stopped", message, FAILED)
+            tell_ending(options, Ending("stopped", message))
+            os.write(said, f"{message}\n".encode())
         os._exit(FAILED)
 
     before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}

@@ -44,7 +44,7 @@ def main(argv=None):
 
 
 def real_pictures(net, folder):
-    """People's own pictures, overall and by kind, and the list of those read wrongly."""
+    """People's own pictures, overall and by kind, and the list of those misread."""
     with open(folder / "pictures.csv", newline="") as file:
         listed = list(csv.DictReader(file))
     opened = [images.open_picture(folder / one["file"]) for one in listed]

@@ -166,24 +166,24 @@ def learning():
         with serve(home, said=subprocess.DEVNULL) as (address, _):
             tab = open_page(chromium, address)
             ask(tab, pictures[:1])
-            idle = [answer_anew(tab, address, one) for one in pictures]
+            idle = [answer_again(tab, address, one) for one in pictures]
             report("answer in the browser, nothing else runs", idle)
             command = [sys.executable, PROJECT / "finetuning.py", "--root", str(home)]
             began = time.perf_counter()
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             busy = []
             while run.poll() is None:
-                busy.append(answer_anew(tab, address, pictures[len(busy) % 10]))
+                busy.append(answer_again(tab, address, pictures[len(busy) % 10]))
             took = time.perf_counter() - began
             report("the same while a fine-tuning runs", busy, 3 * np.median(idle))
             name = "fine-tuning of 20 corrections to its end"
             report(f"{name} (exit {run.returncode})", [took], 12.0)
             versions.roll_back(home, "v1")
-            switched = answer_anew(tab, address, pictures[0])
+            switched = answer_again(tab, address, pictures[0])
             report("answer of a version just put in place", [switched], 1.0)
 
 
-def answer_anew(tab, address, picture):
+def answer_again(tab, address, picture):
     """Return the seconds from handing in a picture to its answer, on a fresh visit."""
     tab.goto(address)
     tab.locator("input[type=file]").first.wait_for(state="attached", timeout=WAIT * 1e3)
@@ -236,7 +236,8 @@ def growth():
         with tempfile.TemporaryDirectory() as folder:
             home = fill(Path(folder), n)
             extra = iter(styled_pictures(6, seed=n))
-            report(f"load the store, {n:,} corrections", timed(3, feedback.load, home))
+            report(f"load the store, {n:,} corrections", timed(3, load_changed, home))
+            report(f"load it unchanged, {n:,} corrections", timed(3, feedback.load, home))
             report(f"add one to {n:,} corrections", timed(5, add_next, home, extra))
             report(f"gather a run's rows, {n:,} corrections", timed(1, gather, home))
             report(f"rerun of the page, {n:,} corrections", timed_page(home))
@@ -254,6 +255,12 @@ def fill(folder, n):
     rows = [",".join(corrections.REQUIRED), *(f"1,7,{name}" for name in names)]
     home.table.write_text("\n".join(rows) + "\n")
     return home
+
+
+def load_changed(home):
+    """Load the store when its table has just changed."""
+    os.utime(home.table)
+    feedback.load(home)
 
 
 def add_next(home, pictures):

@@ -7,6 +7,8 @@ home.model      # /srv/digits/model.h5
 from __future__ import annotations
 
 import os
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +51,7 @@ class Home:
         self.schedule = self.versions / "schedule.json"
         self._run_lock = self.versions / "finetuning.lock"
         self._memory: dict[str, tuple[list, Any]] = {}
+        self._reading: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @staticmethod
     def at(place: Home | str | os.PathLike[str]) -> Home:
@@ -91,11 +94,12 @@ class Home:
 
         name: of what is read. The result is shared by all who ask: nobody may change it.
         """
-        now = [_identity(path) for path in paths]  # first: what changes meanwhile is read again
-        known = self._memory.get(name)
-        if known is None or known[0] != now:
-            known = self._memory[name] = (now, read())
-        return known[1]
+        with self._reading[name]:  # of many visitors one reads, the others wait for it
+            now = [_identity(path) for path in paths]  # first: what changes meanwhile is read again
+            known = self._memory.get(name)
+            if known is None or known[0] != now:
+                known = self._memory[name] = (now, read())
+            return known[1]
 
 
 @lru_cache(maxsize=64)

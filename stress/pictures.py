@@ -122,7 +122,7 @@ def read(data):
 
 
 def forget_peak():
-    """Let `peak_memory` begin anew (proc(5), clear_refs)."""
+    """Let `peak_memory` begin again (proc(5), clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -134,7 +134,7 @@ def test_add_after_a_kill_before_the_row_completes_it(home):
     assert labels(home) == [(1, 7)]
 
 
-def test_add_image_deleted_by_hand_is_stored_anew(home):
+def test_add_image_deleted_by_hand_is_stored_again(home):
     added = feedback.add(home, picture(), 1, 7)
     (home.folder / added.image).unlink()
     feedback.add(home, picture(), 1, 7)
@@ -248,6 +248,27 @@ def test_undo_answer_for_a_removed_picture_removes_it_again(home):
     gone = feedback.remove(home, feedback.add(home, picture(), 1, 7))
     feedback.undo(home, feedback.add(home, picture(), 1, 9))
     assert (feedback.load(home)[0], feedback.removed(home)) == ([], [gone])
+
+
+def test_undo_takes_back_ones_own_answer_only(home):
+    theirs = feedback.add(home, picture(), 1, 7)
+    mine = feedback.add(home, picture(), 1, 7)  # at once, so that it was no second opinion
+    feedback.undo(home, mine)
+    assert feedback.load(home)[0] == [theirs]
+
+
+def test_undo_after_a_second_opinion_leaves_that(home):
+    mine = feedback.add(home, picture(), 1, 7)
+    feedback.confirm(home, mine)
+    feedback.undo(home, mine)
+    assert [one.votes for one in feedback.load(home)[0]] == [1]
+
+
+def test_undo_after_the_owner_removed_it_revives_nothing(two_minutes_ago):
+    mine = feedback.add(two_minutes_ago, picture(), 1, 7)
+    feedback.remove(two_minutes_ago, mine)
+    feedback.undo(two_minutes_ago, mine)
+    assert feedback.load(two_minutes_ago)[0] == []
 
 
 # Bounds

@@ -15,7 +15,7 @@ from filelock import Timeout
 from PIL import Image
 
 import finetuning
-from digits import feedback
+from digits import feedback, records
 from digits.home import Home
 from digits.jobs import doctor, progress, schedule, unattended
 from digits.learning.run import Ending
@@ -161,7 +161,7 @@ def test_install_command_typed_into_a_shell_installs(table, home):
 def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, late, home):
     then = datetime.now(UTC) - timedelta(hours=hours)
     if key:
-        schedule._remember(schedule.Remembered(**{key: then.isoformat()}), home)
+        records.write(home.schedule, schedule.Remembered(**{key: then.isoformat()}))
     assert schedule.overdue(home, schedule.Entry("@hourly", "")) is late
 
 
@@ -359,7 +359,7 @@ def fail_last_run(home):
 
 
 def let_time_pass(home):
-    schedule._remember(schedule.Remembered(installed="2026-01-01T00:00:00+00:00"), home)
+    records.write(home.schedule, schedule.Remembered(installed="2026-01-01T00:00:00+00:00"))
 
 
 @pytest.mark.parametrize(

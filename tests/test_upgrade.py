@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import finetuning
-from digits import feedback, images, model, versions
+from digits import feedback, images, model, records, versions
 from digits.feedback import verdicts
 from digits.home import Home
 from digits.jobs import progress, schedule
@@ -153,7 +153,7 @@ def test_crontab_entry_is_found_and_replaced_where_it_stands(tmp_path, monkeypat
         "--ping https://hc-ping.com/a%20b",
     )
     before = table.read_text().splitlines()
-    monkeypatch.setattr(schedule, "_remember", lambda known, home: None)  # /srv is not ours
+    monkeypatch.setattr(records, "write", lambda path, record: None)  # /srv is not ours
     schedule.install(home, "@daily")
     after = table.read_text().splitlines()
     assert after[:2] == before[:2]

@@ -71,7 +71,7 @@ def test_live_accuracy_long_log_counts_its_end(home, monkeypatch):
     assert 4 <= tally.shown == tally.right <= 7  # a guess has two lines, some 180 bytes
 
 
-def test_judge_full_log_is_kept_beside_and_begun_anew(home, monkeypatch):
+def test_judge_full_log_is_kept_beside_and_begun_again(home, monkeypatch):
     monkeypatch.setattr(verdicts, "MAX_BYTES", 500)
     for _ in range(10):
         show(home)

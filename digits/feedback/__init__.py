@@ -57,9 +57,19 @@ def add(
 
 
 def undo(home: Home, added: Correction) -> Correction:
-    """Take back what `add` returned; return what is stored now, removed or as it was before."""
-    earlier = added.earlier
-    return store.change(home, added, lambda now: earlier or replace(now, removed=True))
+    """Take back the one answer that `add` returned; return what is stored now.
+
+    What others said since stays: an equal answer of theirs, and what the owner removed.
+    """
+
+    def without(now: Correction) -> Correction:
+        if now.removed:
+            return now
+        if now.votes > added.votes:
+            return replace(now, votes=now.votes - 1)
+        return added.earlier or replace(now, removed=True)
+
+    return store.change(home, added, without)
 
 
 def confirm(home: Home, correction: Correction) -> Correction:

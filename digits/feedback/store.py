@@ -68,7 +68,7 @@ def revise(home: Home, new: Correction) -> Correction:
         return new
     if old and old.actual == new.actual and not old.removed:
         if _seconds_between(old.added, new.added) < SAME_ANSWER:
-            return old
+            return replace(old, earlier=old)  # nothing was added that an undo could take back
         new = replace(old, added=new.added, votes=old.votes + 1)
     corrections.put(home, table, row, new)
     return replace(new, earlier=old)

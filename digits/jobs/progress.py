@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from digits import durable
+from digits import records
 from digits.home import Home
 from digits.versions import now
 
@@ -71,13 +70,12 @@ class Reporter:
 
     def _write(self, **news: Any) -> None:
         self._status = replace(self._status, at=now(), **news)
-        self._home.versions.mkdir(exist_ok=True)
-        durable.write(self._home.status, json.dumps(asdict(self._status)).encode())
+        records.write(self._home.status, self._status)
 
 
 def read(home: Home) -> Status:
     """Return what the last run wrote, an empty status when none ever did."""
-    return home.read_once("status", [home.status], lambda: _parse(home))
+    return home.read_once("status", [home.status], lambda: records.read(home.status, Status))
 
 
 def whose(home: Home) -> str:
@@ -98,15 +96,5 @@ def text(home: Home) -> str:
         done = f"{status.phase}, {status.share:.0%} done{left}"
         return f"Running since {status.since}, asked by {status.trigger}: {done}."
     if status.state == RUNNING:
-        return f"The run of {status.since} was cut short; model.h5 is as it was."
+        return f"The run of {status.since} was cut short."
     return f"Nothing runs. The last run, {status.at}, {status.state}: {status.message}"
-
-
-def _parse(home: Home) -> Status:
-    """Return the status in the file, an empty one when there is none."""
-    try:
-        told = json.loads(home.status.read_text(encoding="utf-8"))
-        known = {field.name: told[field.name] for field in fields(Status) if field.name in told}
-        return Status(**known)
-    except (OSError, ValueError, TypeError):
-        return Status()

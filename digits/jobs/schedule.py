@@ -8,29 +8,29 @@ one). One home has one entry; its marker tells it from others.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from croniter import CroniterBadDateError, croniter
 from filelock import FileLock
 
-from digits import durable
+from digits import records
 from digits.home import Home
 from digits.jobs.launch import SCRIPT
 from digits.versions import now
 
 TRIGGER = "cron"  # who asks, in the history: the entry's runs
 FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+HIGHEST = (59, 23, 31, 12, 7)
 # What cron takes in a field: numbers, names, ranges with a step; croniter knows further signs.
-PART = re.compile(r"(\*|\d+-\d+|[a-z]{3}-[a-z]{3})(/[1-9]\d*)?|\d+|[a-z]{3}", re.IGNORECASE)
+PART = re.compile(r"(\*|\d+-\d+|[a-z]{3}-[a-z]{3})(/([1-9]\d*))?|\d+|[a-z]{3}", re.IGNORECASE)
 NAMED = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 NO_ENTRY = "The crontab has no entry for this folder."
 GRACE = timedelta(hours=1)  # a run is overdue that did not end by then: it takes minutes
@@ -83,7 +83,7 @@ def install(home: Home, expression: str, ping: str | None = None) -> Entry:
         lines = _read()
         place = next((i for i, one in enumerate(lines) if _is_ours(one, home)), len(lines))
         others = [one for one in lines if not _is_ours(one, home)]
-        _remember(replace(remembered(home), installed=now()), home)
+        records.write(home.schedule, replace(remembered(home), installed=now()))
         _write([*others[:place], line, *others[place:]])
     return entry
 
@@ -135,11 +135,13 @@ def check(expression: str) -> None:
 def _is_field(number: int, field: str) -> bool:
     """Return whether cron takes the field in that place, 0 to 4, of an expression."""
     parts = [PART.fullmatch(part) for part in field.split(",")]
-    ranges = [part[1].split("-") for part in parts if part and re.match(r"\d+-", part[1] or "")]
+    found = [part for part in parts if part]
+    ranges = [part[1].split("-") for part in found if re.match(r"\d+-", part[1] or "")]
     ordered = all(int(low) <= int(high) for low, high in ranges)
+    reached = all(int(part[3] or 0) <= HIGHEST[number] for part in found)
     alone = ["*"] * len(FIELDS)
     alone[number] = field
-    return all(parts) and ordered and croniter.is_valid(" ".join(alone))
+    return all(parts) and ordered and reached and croniter.is_valid(" ".join(alone))
 
 
 def command(home: Home, ping: str | None = None) -> str:
@@ -185,12 +187,15 @@ def run_as_cron(line: str) -> subprocess.CompletedProcess:
 
 def note_run(home: Home, code: int, message: str) -> None:
     """Remember that a scheduled run ended: its exit code and its sentence."""
-    _remember(replace(remembered(home), when=now(), code=code, message=message), home)
+    known = replace(remembered(home), when=now(), code=code, message=message)
+    records.write(home.schedule, known)
 
 
 def remembered(home: Home) -> Remembered:
     """Return what is known of the entry and its last run."""
-    return home.read_once("schedule", [home.schedule], lambda: _parse(home))
+    return home.read_once(
+        "schedule", [home.schedule], lambda: records.read(home.schedule, Remembered)
+    )
 
 
 def overdue(home: Home, entry: Entry) -> bool:
@@ -267,19 +272,3 @@ def _render(entry: Entry, home: Home) -> str:
         raise ScheduleError(f"A crontab cannot hold a line break, as in {entry.command!r}.")
     escaped = entry.command.replace("%", r"\%")
     return f"{entry.expression} {escaped}{_marker(home)}"
-
-
-def _parse(home: Home) -> Remembered:
-    """Return what is remembered in the file, nothing when it is missing or damaged."""
-    try:
-        told = json.loads(home.schedule.read_text(encoding="utf-8"))
-        names = [field.name for field in fields(Remembered) if field.name in told]
-        return Remembered(**{name: told[name] for name in names})
-    except (OSError, ValueError, TypeError):
-        return Remembered()
-
-
-def _remember(known: Remembered, home: Home) -> None:
-    """Write down what is known of the entry and its last run."""
-    home.versions.mkdir(exist_ok=True)
-    durable.write(home.schedule, json.dumps(asdict(known)).encode())

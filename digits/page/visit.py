@@ -103,7 +103,9 @@ class Visit:
         self._count(Said(guess, NO_DIGIT, None, "Counted as no digit."))
 
     def correct(self, guess: Guess, actual: int) -> None:
-        """Store what the person saw with the digit, 0 to 9, that they picked."""
+        """Store what the person saw as the digit, 0 to 9, that they picked, but only once."""
+        if guess.key in self.said:
+            return
         if actual == guess.label:
             self.agree(guess)
             return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from digits import durable
+from digits import durable, records
 from digits.home import Home
 
 MALFORMED = (ValueError, TypeError, AttributeError)  # what a line that is no record raises
@@ -158,10 +158,5 @@ def _to_line(record: Record) -> str:
 def _from_line(line: str) -> Record:
     """Return the record in a line. Raises one of MALFORMED when there is none."""
     told = json.loads(line)
-    run = Report(**_known(Report, told)) if "reason" in told else None
-    return Record(**_known(Record, told), run=run)
-
-
-def _known(kind: type, told: dict) -> dict:
-    """Return those of a line's values that a dataclass knows; others are of another release."""
-    return {field.name: told[field.name] for field in fields(kind) if field.name in told}
+    run = records.of(Report, told) if "reason" in told else None
+    return replace(records.of(Record, told), run=run)

@@ -21,6 +21,8 @@ from digits.page.shared import serving
 from digits.rows import DataError
 
 PARTS = PROJECT / "digits" / "page"
+WIDTH = 1080  # px of the page at most: two columns side by side, lines still readable
+HEAD = 88  # px of its head
 BANNER = 640  # px: shown at half of that
 COLLECT = 5  # s between full collections of garbage: each halts all visitors for 0.1 s
 
@@ -28,11 +30,13 @@ COLLECT = 5  # s between full collections of garbage: each halts all visitors fo
 def main() -> None:
     """Lay out the page."""
     st.set_page_config("Digits that learn", page_icon=":material/draw:", layout="wide")
-    st.html(head())
-    try:
-        show_page()
-    except (model.ModelError, feedback.StoreError, DataError) as error:
-        st.error(str(error), icon=":material/error:")
+    with st.container(horizontal_alignment="center"), st.container(width=WIDTH, key="page"):
+        with st.container(height=HEAD, border=False):  # known before what it holds has come
+            st.html(head())
+        try:
+            show_page()
+        except (model.ModelError, feedback.StoreError, DataError) as error:
+            st.error(str(error), icon=":material/error:")
     st.html(f"<script>{script()}</script>", unsafe_allow_javascript=True)
     collect_garbage()
 
@@ -80,6 +84,8 @@ def show_page() -> None:
         if tab.open:
             with tab:
                 part.show()
+    if st.toggle("Presenter mode", key="present", bind="query-params", help="For a projector"):
+        st.html(f"<style>{(PARTS / 'presenter.css').read_text('utf-8')}</style>")
     serving()  # says at once when model.h5 cannot serve
 
 

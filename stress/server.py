@@ -48,9 +48,9 @@ THINK = 3.0  # s before each click: a person looks first
 CORRECTIONS = 30  # stored before the first fine-tuning, so that it has something to learn
 AGAIN = ("--force", "--trigger", schedule.TRIGGER)  # how the others are called
 LOOK = 0.1  # s between looks at the status of a run
-RIGHT, DIGIT, STORE = "Was it right?", "Which digit is it?", "Store the correction"
-HEADS = re.compile("I read|Not sure")
-THANKS = re.compile("Thank you|Stored:")
+RIGHT, STORE = "✓ right", "a digit"
+ANSWER = re.compile(r"<h2>(\d).*?alt=\"[^\"]*?(\d+)\.png")  # the guess, and its picture's number
+SAID = 'class="said"'
 
 
 async def ask(visitor: session.Session, pictures: list[Image.Image]) -> list[int]:
@@ -60,9 +60,19 @@ async def ask(visitor: session.Session, pictures: list[Image.Image]) -> list[int
 
 
 def guesses(visitor: session.Session) -> list[int]:
-    """Return the digits that the answers on the page name first."""
-    heads = [one.body for one in visitor.all("heading") if HEADS.match(one.body)]
-    return [int(re.search(r"\d", words)[0]) for words in heads]
+    """Return the digits that the answers on the page name first, in the pictures' order."""
+    return [guess for _, guess, _ in sorted(shown(visitor))]
+
+
+def shown(visitor: session.Session) -> list[tuple[int, int, bool]]:
+    """Return the answers in the page's order: the picture's number, the guess, whether judged."""
+    found: list[tuple[int, int, bool]] = []
+    for one in visitor.all("html"):
+        if answer := ANSWER.search(one.body):
+            found.append((int(answer[2]), int(answer[1]), False))
+        elif SAID in one.body:
+            found[-1] = (*found[-1][:2], True)
+    return found
 
 
 def png(picture: Image.Image) -> bytes:
@@ -190,35 +200,25 @@ async def until_running(home: Home, running: bool) -> None:
 async def judge(visitor: session.Session, digits: list[int], home: Home) -> list[tuple]:
     """Judge a visitor's guesses, who knows the digits; return the clicks.
 
-    Each is the button's label, the seconds until the click's effect was seen, and whether a run was
+    Each is RIGHT or STORE, the seconds until the click's effect was seen, and whether a run was
     at work then.
     """
     clicks = []
 
-    async def act(label: str, option: str, effect: Callable) -> None:
+    async def act(kind: str, label: str, effect: Callable) -> None:
         await asyncio.sleep(THINK)
         began = time.perf_counter()
-        await (visitor.choose(label, option) if option else visitor.click(label))
+        await visitor.click(label)
         await visitor.until(effect)
-        clicks.append((label, time.perf_counter() - began, home.is_running()))
+        clicks.append((kind, time.perf_counter() - began, home.is_running()))
 
-    def asked() -> bool:
-        return any(one.label == DIGIT for one in visitor.all("button_group"))
+    def judged(times: int) -> Callable:
+        return lambda: sum(done for *_, done in shown(visitor)) == times
 
-    def ready() -> bool:
-        store = [one for one in visitor.all("button") if one.label == STORE]
-        return bool(store) and not store[0].disabled
-
-    def thanked(times: int) -> Callable:
-        return lambda: sum(bool(THANKS.search(x.body)) for x in visitor.all("alert")) == times
-
-    for i, digit in enumerate(digits):
-        if guesses(visitor)[i] == digit:
-            await act(RIGHT, "Yes", thanked(i + 1))
-            continue
-        await act(RIGHT, "No", asked)
-        await act(DIGIT, str(digit), ready)
-        await act(STORE, "", thanked(i + 1))
+    for i in range(len(digits)):
+        number, guess, _ = next(one for one in shown(visitor) if not one[2])
+        wrong = guess != digits[number]
+        await act(STORE if wrong else RIGHT, str(digits[number]) if wrong else RIGHT, judged(i + 1))
     return clicks
 
 

@@ -82,13 +82,6 @@ class Session:
         button = await self.until(find)
         await self.run(WidgetState(id=button.id, trigger_value=True))
 
-    async def choose(self, label: str, option: str) -> None:
-        """Choose one of the options of the first group with that label, once it is there."""
-        group = await self.until(self._finder("button_group", lambda one: one.label == label))
-        state = self._states[group.id] = WidgetState(id=group.id)
-        state.string_array_value.data.append(option)
-        await self.run()
-
     async def upload(self, files: dict[str, bytes]) -> None:
         """Upload files, by name, in place of those before."""
         uploader = await self.until(self._finder("file_uploader", bool))

@@ -344,6 +344,8 @@ def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipp
     button(page, "Save this label").click().run()
     assert feedback.load(home)[0][-1].actual == other
     button(page, "Remove").click().run()
+    assert group(page, "State").value == "waiting"
+    assert page.toast[0].value == "Removed; it can be restored."
     assert len(feedback.load(home)[0]) == 1
     group(page, "State").set_value("removed").run()
     button(page, "Restore").click().run()
@@ -370,6 +372,35 @@ def test_versions_without_a_run_say_what_will_come_and_how_to_learn_at_night(pag
     page.toggle[0].set_value(True).run()
     assert not page.exception
     assert "of 2,983 held-out digits" in said(page)
+    cells = group(page, "Look at those misread")
+    actual, guess = (int(one) for one in re.findall(r"\d+", cells.options[0])[:2])
+    cells.set_value((actual, guess)).run()
+    assert not page.exception
+    assert f"✗ {actual} → {guess}" in [one.proto.imgs[0].caption for one in page.image]
+
+
+def test_versions_hide_commands_from_who_may_not_run_them(page, monkeypatch):
+    monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
+    page.run()
+    open_part(page, "Versions")
+    assert not page.code
+    assert "--root" not in said(page)
+
+
+def test_versions_an_earlier_one_is_put_in_service_with_a_word(page, home, shipped):
+    add_misread(home, shipped, 1)
+    decided(home, versions.PUBLISHED, lines_of(home, (receipts.RIGHT, "")), learned=1)
+    page.run()
+    open_part(page, "Versions")
+    assert "first network" in html(page)
+    assert [one.label for one in page.download_button[-2:]] == [
+        "Download model.h5 (v2)",
+        "Download v1",
+    ]
+    button(page, "Start over from the first network").click().run()
+    assert not page.exception
+    assert page.toast[0].value == "v1 answers now."
+    assert versions.current(home).short == "v1"
 
 
 def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch):
@@ -385,12 +416,13 @@ def test_versions_overdue_schedule_says_so_and_names_the_check(page, monkeypatch
 def test_lesson_centring_off_shows_how_many_are_read_both_ways(page):
     page.run()
     open_part(page, "Lesson")
-    assert [one.value for one in page.toggle] == [True, True, True]
+    assert [one.value for one in page.toggle[:3]] == [True, True, True]
     page.toggle[0].set_value(False).run()
     assert not page.exception
     shares = re.findall(r"\*\*(\d+)%\*\* with", said(page))
     assert int(shares[0]) > int(shares[1])
     assert re.search(r"and \d+ more", said(page))  # below a row of those read wrongly
+    assert button(page, "Try it in a sandbox").disabled  # centring needs no run
 
 
 def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, home, monkeypatch):
@@ -409,7 +441,7 @@ def test_lesson_replay_and_gate_off_are_tried_once_in_a_sandbox(page, home, monk
     monkeypatch.setattr(sandbox, "Experiment", Running)
     page.run()
     open_part(page, "Lesson")
-    for guard in page.toggle[1:]:
+    for guard in page.toggle[1:3]:
         guard.set_value(False).run()
     button(page, "Try it in a sandbox").click().run()
     assert not page.exception
@@ -523,4 +555,4 @@ def test_page_after_a_roll_back_tells_one_story(page, home, shipped):
     assert "v2 was rolled back: v1 answers." in page.info[0].value
     assert "Learned" not in said(page)
     open_part(page, "Corrections")
-    assert any("still wrong (1)" in one.content for one in group(page, "State").proto.options)
+    assert "1 correction: still wrong (1)" in said(page)

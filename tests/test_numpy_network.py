@@ -1,6 +1,7 @@
 """The network without TensorFlow answers as Keras does, or leaves the file to it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,7 +151,7 @@ stream = io.BytesIO()
 styled_pictures(1)[0][0].save(stream, "PNG")
 page = AppTest.from_file("app.py", default_timeout=120).run()
 page.file_uploader[0].set_value([("a.png", stream.getvalue(), "image/png")]).run()
-print("answer:", *(one.value for one in page.header))
+print("answer:", *(one.proto.body for one in page.get("html")[1:-1]))
 print(*sys.modules)
 """
 
@@ -165,6 +166,6 @@ def test_page_that_answers_imports_no_tensorflow(tmp_path):
         check=True,
     )
     answer, modules = run.stdout.strip().split("\n")[-2:]
-    assert "I read" in answer or "Not sure" in answer
+    assert re.search(r"<h2>\d", answer)
     assert "digits.model.numpy_network" in modules.split()
     assert not {"tensorflow", "keras"} & set(modules.split())

@@ -12,8 +12,19 @@ from digits import model, versions
 from digits.home import Home
 from digits.jobs import launch, schedule
 from digits.page import drawing
-from digits.page.shared import button, home, may_change, serving, show_problem, visit
+from digits.page.shared import (
+    STRIP_SIDE,
+    button,
+    home,
+    may_change,
+    serving,
+    show_problem,
+    show_strip,
+    visit,
+)
 from digits.rows import is_held_out, read_rows
+
+CELLS = 12  # kinds of error to look at, the most frequent first
 
 
 def show() -> None:
@@ -22,7 +33,7 @@ def show() -> None:
         show_history(runs)
     else:
         st.info("The first network answers. Each fine-tuning adds a line to a table here.")
-    show_roll_back()
+    show_kept()
     show_confusion()
     show_schedule()
 
@@ -36,25 +47,46 @@ def show_history(runs: drawing.Runs) -> None:
     )
 
 
-def show_roll_back() -> None:
-    """Offer to put an earlier version back in service."""
-    serves = serving().version.name
-    names = {versions.short_name(name): name for name in versions.kept(home()) if name != serves}
-    if not names or not may_change():
+def show_kept() -> None:
+    """Offer the networks kept: to download, and to put back in service."""
+    serves = serving().version
+    st.header("Networks", anchor=False)
+    st.download_button(
+        f"Download model.h5 ({serves.short})",
+        home().model.read_bytes,
+        "model.h5",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    names = {versions.short_name(name): name for name in versions.kept(home())}
+    names.pop(serves.short, None)
+    if not names:
         return
-    st.header("Go back", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        short = st.selectbox("An earlier version", list(names)[::-1], width=200)
-        with st.popover("Roll back"):
-            st.write(f"{short} will answer from now on. Nothing is lost.")
-            button(f"Put {short} back", "versions", roll_back, names[short], type="primary")
+        short = st.selectbox("Another version", list(names)[::-1], width=160)
+        path = home().versions / f"{names[short]}.h5"
+        st.download_button(
+            f"Download {short}", path.read_bytes, path.name, icon=":material/download:"
+        )
+        if may_change():
+            button(f"Put {short} in service", "versions", put_back, names[short])
+            offer_start_over(next(iter(names.values())), serves)
     show_problem("versions")
 
 
-def roll_back(name: str) -> None:
-    """Put a version back in service, or note why not."""
+def offer_start_over(first: str, serves: versions.Version) -> None:
+    """Offer, with one confirmation, to put the first network kept back in service."""
+    with st.popover("Start over", key=f"start-over-{serves.name}"):  # another one closes it
+        st.write("The first network will answer. Corrections and later versions are kept.")
+        button("Start over from the first network", "versions", put_back, first, type="primary")
+
+
+def put_back(name: str) -> None:
+    """Put a version back in service and say so, or note why not."""
     if problem := launch.roll_back(home(), name):
         visit().problems["versions"] = problem
+    else:
+        st.toast(f"{versions.short_name(name)} answers now.", icon=":material/check_circle:")
 
 
 def show_confusion() -> None:
@@ -64,19 +96,33 @@ def show_confusion() -> None:
         return
     now = serving()
     with st.spinner("Reading the held-out digits"):
-        matrix = confusion(str(home()), now.version.sha256, now.net)
+        digits, labels, guesses = read_held_out(str(home()), now.version.sha256, now.net)
+    matrix = np.bincount(labels * 10 + guesses, minlength=100).reshape(10, 10)
     errors = int(matrix.sum() - np.trace(matrix))
     st.write(f"{now.version.short} misclassifies {errors} of {matrix.sum():,} held-out digits.")
     st.html(drawing.confusion(matrix))
+    cells = [(i, j) for i, j in np.argwhere(matrix).tolist() if i != j]
+    cells.sort(key=lambda cell: -matrix[cell])
+    cell = st.pills(
+        "Look at those misread",
+        cells[:CELLS],
+        format_func=lambda cell: f"{cell[0]} → {cell[1]} ({matrix[cell]})",
+    )
+    if cell:
+        chosen = np.flatnonzero((labels == cell[0]) & (guesses == cell[1])).tolist()
+        show_strip(
+            chosen,
+            lambda i: drawing.enlarged(digits[i], 2 * STRIP_SIDE),
+            lambda i: f"✗ {labels[i]} → {guesses[i]}",
+        )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def confusion(folder: str, sha256: str, _net: Any) -> np.ndarray:
-    """Return int (10, 10), true digits by guesses, of the network whose file has this hash."""
+def read_held_out(folder: str, sha256: str, _net: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the held-out digits, their labels, and the guesses of the network with this hash."""
     digits, labels = read_rows(Home.at(folder).train)
     apart = is_held_out(digits)
-    guessed = model.predict(_net, digits[apart]).argmax(axis=1)
-    return np.bincount(labels[apart] * 10 + guessed, minlength=100).reshape(10, 10)
+    return digits[apart], labels[apart], model.predict(_net, digits[apart]).argmax(axis=1)
 
 
 def show_schedule() -> None:
@@ -88,10 +134,10 @@ def show_schedule() -> None:
         st.warning(str(error), icon=":material/error:")
         return
     if entry is None:
-        st.write(
-            "It learns only at the press of the button. To learn every night at two, run once:"
-        )
-        st.code(schedule.install_command(home()), language=None, wrap_lines=True)
+        st.write("It learns only at the press of the button.")
+        if may_change():
+            st.write("To learn every night at two, run once:")
+            st.code(schedule.install_command(home()), language=None, wrap_lines=True)
         return
     st.write(f"Next run: **{entry.next_run():%d %B %Y, %H:%M}** (`{entry.expression}`).")
     last = schedule.remembered(home())
@@ -99,6 +145,5 @@ def show_schedule() -> None:
         st.write(f"Last run: {last.when}, exit code {last.code}. {last.message}")
     if schedule.overdue(home(), entry):
         check = shlex.join(launch.command(home(), "--check"))
-        st.error(
-            f"Overdue: its time came and no run ended. Look why: `{check}`", icon=":material/alarm:"
-        )
+        why = f" Look why: `{check}`" if may_change() else ""
+        st.error(f"Overdue: its time came and no run ended.{why}", icon=":material/alarm:")

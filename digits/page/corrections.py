@@ -14,6 +14,7 @@ from digits.page.shared import (
     THUMB_SIDE,
     button,
     change,
+    count,
     home,
     may_change,
     password,
@@ -41,12 +42,17 @@ def show() -> None:
         "State",
         states.STATES,
         wrap=True,
-        format_func=lambda name: f":material/{ICONS[name]}: {name} ({counts[name]})",
+        key="state",
+        bind="query-params",
+        format_func=lambda name: f":material/{ICONS[name]}: {name}",
     )
-    digit = st.pills("True digit", range(10), wrap=True)
+    digit = st.pills("True digit", range(10), wrap=True, key="digit", bind="query-params")
     chosen = [
         card for card in cards if state in (None, card[1]) and digit in (None, card[0].actual)
     ]
+    numbers = ", ".join(f"{name} ({counts[name]})" for name in states.STATES if counts[name])
+    if cards:
+        st.caption(f"{count(len(cards), 'correction')}: {numbers}")
     if not chosen:
         st.info("No corrections match." if cards else "Nothing is stored yet.")
     show_problem("corrections")

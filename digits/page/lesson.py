@@ -28,14 +28,15 @@ def show() -> None:
     if "centring" in off:
         show_uncentred()
     running = any(one.is_alive() for one in experiments(str(home())))
+    switches = [name for name in off if name in SWITCHES]
     button(
         "Try it in a sandbox",
         "lesson",
         start_experiment,
-        [name for name in off if name in SWITCHES],
+        switches,
         type="primary",
         icon=":material/science:",
-        disabled=running or is_running() or not may_change(),
+        disabled=running or is_running() or not may_change() or (bool(off) and not switches),
         help="A real fine-tuning of a copy that is deleted afterwards; centring needs no run.",
     )
     st.fragment(show_experiment, run_every=REFRESH if running else None)(running)

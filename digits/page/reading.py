@@ -31,7 +31,7 @@ def show() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         given = take()
-    with right:
+    with right, st.container(key="answer"):
         found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
         visit().keep(found, {one.key for some in kept().values() for one in some})
         answers.show(found)

@@ -68,7 +68,10 @@ class Hand:
             "-": [((-half, slant), (half, -slant))],
             "x": [((-half, -half), (half, half)), ((-half, half), (half, -half + slant))],
             ":": [((0, -half), (0, -half)), ((0, half), (0, half))],
-            "=": [((-half, -half // 2), (half, -half // 2)), ((-half, half // 2), (half, half // 2))],
+            "=": [
+                ((-half, -half // 2), (half, -half // 2)),
+                ((-half, half // 2), (half, half // 2)),
+            ],
             ".": [((0, high // 2 - pen), (0, high // 2 - pen))],
             ",": [((0, high // 2 - 2 * pen), (-pen // 2, high // 2 - pen))],
         }[sign]
@@ -205,7 +208,14 @@ def printed(hand: Hand) -> tuple[np.ndarray, str]:
     (wide, high), low = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     label = np.zeros((high + 2 * low, wide), np.uint8)
     cv2.putText(
-        label, caption, (0, high + low // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA
+        label,
+        caption,
+        (0, high + low // 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        255,
+        thick,
+        cv2.LINE_AA,
     )
     label = label.astype(np.float32) / 255
     space = hand.height // 2

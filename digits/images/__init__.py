@@ -20,7 +20,8 @@ from PIL import Image
 
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, plain
-from digits.images.numbers import Number, NumberDigit, read_number
+from digits.images.number import Number, NumberDigit
+from digits.images.reading import read_number
 from digits.images.search import find_ink
 from digits.mnist import NO_INK, SIDE, ImageError, is_normal, normalise
 

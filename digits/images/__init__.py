@@ -20,7 +20,8 @@ from PIL import Image
 
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, plain
-from digits.images.numbers import Number, NumberDigit, read_number
+from digits.images.number import Number, NumberDigit
+from digits.images.reading import read_number
 from digits.images.regroup import joined, parted
 from digits.images.search import find_ink
 from digits.images.surroundings import surroundings as _surroundings

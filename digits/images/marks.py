@@ -88,10 +88,17 @@ def likeliest_part(one: InkMap) -> Candidate:
         best = max(best, _main_part(one, parts), key=lambda candidate: candidate.score)
         if not parts.at_edge.any():
             break
-        # What lies along the frame (a table, a finger) would set the threshold for the rest.
-        gone = cv2.dilate(parts.at_edge.astype(np.uint8)[parts.labels], np.ones((5, 5), np.uint8))
-        ink = ink * (1 - gone)
+        ink = without_edges(ink, parts)
     return best
+
+
+def without_edges(ink: np.ndarray, parts: Parts) -> np.ndarray:
+    """Return the ink, uint8 (h, w), without the parts that lie along the frame.
+
+    A table or a finger there would set the threshold for the rest.
+    """
+    gone = cv2.dilate(parts.at_edge.astype(np.uint8)[parts.labels], np.ones((5, 5), np.uint8))
+    return ink * (1 - gone)
 
 
 def _main_part(one: InkMap, parts: Parts) -> Candidate:

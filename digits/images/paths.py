@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,7 @@ LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
 CUT = -0.3  # each cut, beside the ink it crosses
 CUT_INK = -0.06  # per 1/32 of the height
-TOO_WIDE = -1.5  # per unit of width over height beyond WIDE
+TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW
 
 
@@ -54,10 +55,13 @@ class Scored:
     @property
     def evidence(self) -> float:
         """Logarithm of the answer's probability; minus infinity for a sign."""
-        best = float(self.probabilities.max())
-        if crossness(self.piece) > (CROSS if best < SURE else CLEAR_CROSS):
-            return -np.inf
-        return float(np.log(best + 1e-9))
+        return -np.inf if self.cross else float(np.log(self.probabilities.max() + 1e-9))
+
+    @cached_property
+    def cross(self) -> bool:
+        """Whether it is a plus or a times."""
+        sure = self.probabilities.max() >= SURE
+        return crossness(self.piece) > (CLEAR_CROSS if sure else CROSS)
 
 
 Score = Callable[[list[Piece]], list[Scored]]
@@ -146,13 +150,15 @@ def _arcs_of_parts(
 def _parts(one: Scored, height: float) -> tuple[list[Piece], list[float]]:
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
     piece = one.piece
-    if one.sure or piece.height < LOW * height or piece.width < NARROW * height:
+    if one.sure or one.cross or piece.height < LOW * height or piece.width < NARROW * height:
         return [piece], []
     return cut(piece)
 
 
 def _may_be_one(some: list[Scored], height: float) -> bool:
     """Return whether neighbours may be one broken digit in a line so high in px."""
+    if any(one.cross for one in some):
+        return False
     if all(one.sure and one.piece.height > LOW * height for one in some):
         return False
     right = some[0].piece.right
@@ -166,7 +172,7 @@ def _may_be_one(some: list[Scored], height: float) -> bool:
 
 
 def _size(piece: Piece, height: float) -> float:
-    """Return how much is lost with a piece: less than 1 for dots, more for several digits' width."""
+    """Return how much is lost with a piece: below 1 for dots, above for several digits."""
     return min(1.0, 2 * max(piece.width, piece.height) / height) * max(1.0, piece.width / height)
 
 

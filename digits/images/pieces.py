@@ -16,6 +16,7 @@ from digits.mnist import normalise
 
 MOST_PIECES = 600  # three to a digit in a picture of 200; the grain of a bad photo has thousands
 ENCLOSED = 0.4  # of a frame's height, that a digit in it has at least
+DIGIT_SIDE = 80  # px; a smaller digit is enlarged, so that thin strokes are thickened exactly
 DUST = 0.12  # of the usual height; a full stop has 0.15 and more
 
 
@@ -123,5 +124,8 @@ def digit_of(ink: np.ndarray, piece: Piece) -> np.ndarray:
     rows, columns = slice(piece.top, piece.bottom), slice(piece.left, piece.right)
     crop = ink[rows, columns]
     peak = np.percentile(crop[piece.mask], 75)
-    alone = np.where(piece.mask, crop, np.uint8(0))
-    return normalise(cv2.convertScaleAbs(alone, alpha=255 / max(peak, 1)))
+    alone = cv2.convertScaleAbs(np.where(piece.mask, crop, np.uint8(0)), alpha=255 / max(peak, 1))
+    zoom = DIGIT_SIDE / max(alone.shape)
+    if zoom > 1:
+        alone = cv2.resize(alone, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    return normalise(alone)

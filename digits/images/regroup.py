@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from digits import model
-from digits.images.numbers import Box, Number, NumberDigit
+from digits.images.number import Box, Number, NumberDigit
 from digits.mnist import normalise
 
 if TYPE_CHECKING:

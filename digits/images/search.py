@@ -79,6 +79,22 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
     return found
 
 
+def search_whole(rgb: np.ndarray) -> list[Found]:
+    """Return the likeliest dark digit and the likeliest bright one, if any, outside of panels.
+
+    rgb: uint8 (h, w, 3).
+    """
+    scale = min(1.0, WORK_SIDE / max(rgb.shape))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    paper = flat_paper(small)
+    maps = maps_of_photo(small) if paper is None else [map_of_drawing(small, paper)]
+    best = [
+        max((likeliest_part(one) for one in maps[kind::2]), key=lambda one: one.score, default=None)
+        for kind in (0, 1)
+    ]
+    return [_found(rgb, scale, one) for one in best if one is not None and one.score]
+
+
 def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:
     """Return the corners, float32 (4, 2) in px, of each panel in uint8 (h, w, 3) with those maps.
 

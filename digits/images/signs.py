@@ -12,6 +12,7 @@ from digits.images.pieces import Piece
 
 FLAT_ASPECT = 2.2  # width over height of a bar: a minus, an underline, a fraction's line
 CROSS_SIDE = 21  # px, to which a piece is reduced, its aspect lost: a narrow x is one, too
+NARROW = 0.55  # width over height, or the reverse, that a cross has at least
 UNEVEN = 0.5  # second harmonic; of a single stroke it is 1
 
 
@@ -26,6 +27,8 @@ def crossness(piece: Piece) -> float:
     Seen from the middle, the directions in which ink lies have a strong fourth harmonic, since
     they repeat every 90 degrees, and a weak second one, since no two arms outweigh the others.
     """
+    if not NARROW < piece.width / piece.height < 1 / NARROW:
+        return 0.0
     size = CROSS_SIDE, CROSS_SIDE
     small = cv2.resize(piece.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     y, x = (2 * axis / (CROSS_SIDE - 1) - 1 for axis in np.nonzero(small > 0.4))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from digits.images.numbers import NumberDigit
+from digits.images.number import NumberDigit
 from digits.mnist import ImageError
 
 MARGINS = (0.5, 0.25, 0.1)  # of the box's longer side: with as much paper as neighbours leave

@@ -8,7 +8,6 @@ and which of them are digits (`paths`, `cuts`, `signs`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -19,11 +18,12 @@ import numpy as np
 
 from digits import model
 from digits.images.lines import in_lines
-from digits.images.marks import clear_marks
+from digits.images.marks import Parts, clear_marks, without_edges
+from digits.images.number import Box, Number, NumberDigit
 from digits.images.paths import SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
-from digits.images.search import Found, refined, search
+from digits.images.search import Found, refined, search, search_whole
 from digits.mnist import ImageError, normalise
 
 if TYPE_CHECKING:
@@ -40,40 +40,6 @@ GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
 
 NO_DIGIT = "No digit was found; please send a picture with digits written large, well lit."
-
-Box = tuple[int, int, int, int]  # left, top, width, height in px of the picture
-
-
-@dataclass(frozen=True, eq=False)
-class NumberDigit:
-    """One digit of a number."""
-
-    digit: np.ndarray  # uint8 (28, 28), in MNIST's form
-    box: Box
-    line: int  # 0 at the top
-    group: int  # 0 first in its line; a wide gap or a sign parts it from the next
-    probabilities: np.ndarray  # float32 (10,), the network's answer
-
-
-class Number(list[NumberDigit]):
-    """The digits of one picture in reading order; `left_out` has the boxes of what is no digit."""
-
-    def __init__(self, digits: list[NumberDigit], left_out: list[Box]) -> None:
-        super().__init__(digits)
-        self.left_out = left_out
-
-    def text(self, labels: Sequence[int] | None = None, line_break: str = " / ") -> str:
-        """Return the number as text, such as "0 171 555": a space between groups.
-
-        labels: one a digit; None for the network's answers. line_break: what parts lines.
-        """
-        if labels is None:
-            labels = [int(one.probabilities.argmax()) for one in self]
-        lines: dict[int, dict[int, str]] = {}
-        for one, label in zip(self, labels, strict=True):
-            groups = lines.setdefault(one.line, {})
-            groups[one.group] = groups.get(one.group, "") + str(label)
-        return line_break.join(" ".join(groups.values()) for groups in lines.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +61,11 @@ def read_number(
     found = search(rgb)
     if found is None:
         raise ImageError(NO_DIGIT)
-    page = _page(found)
-    lines = _lines(_scored(page.ink, net, page.pieces))
-    paths = read_lines(lines, partial(_scored, page.ink, net))
-    number = _number(lines, paths, page.view)
+    number = _read(found, net)
+    if _doubts(number) or not np.array_equal(found.view, np.eye(3)):
+        # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
+        others = [_read(other, net) for other in search_whole(rgb)]
+        number = max([number, *others], key=_clear)
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
@@ -107,17 +74,39 @@ def read_number(
     return number
 
 
+def _read(found: Found, net: Network | keras.Model) -> Number:
+    """Return the digits in what was found, perhaps none."""
+    page = _page(found)
+    lines = _lines(_scored(page.ink, net, page.pieces))
+    paths = read_lines(lines, partial(_scored, page.ink, net))
+    return _number(lines, paths, page.view)
+
+
+def _doubts(number: Number) -> int:
+    """Return how many digits are doubtful or were left out."""
+    return len(number.left_out) + sum(one.probabilities.max() < SURE for one in number)
+
+
+def _clear(number: Number) -> int:
+    """Return how many more digits are sure than doubtful."""
+    return len(number) - 2 * sum(one.probabilities.max() < SURE for one in number)
+
+
 def _page(found: Found) -> Page:
     """Return what was found at the full resolution of the picture, in pieces."""
     zoom = min(MAX_ZOOM, max(1.0, ZOOM_SIDE / max(found.rgb.shape)))
     rgb = cv2.resize(found.rgb, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     ink = found.ink_of_crop(rgb, found.stroke / found.scale * zoom)
+    view = np.diag([zoom, zoom, 1]) @ found.view
     marks = clear_marks(ink)
+    if marks is not None and found.photo:
+        ink = without_edges(ink, Parts(ink, marks, found.photo))
+        marks = clear_marks(ink)
     if marks is None:
-        return Page(ink, [], found.view)
+        return Page(ink, [], view)
     if max(found.rgb.shape) >= RULED_SIDE:
         marks[ruled_lines(marks)] = 0
-    return Page(ink, pieces_of(ink, marks, found.photo), np.diag([zoom, zoom, 1]) @ found.view)
+    return Page(ink, pieces_of(ink, marks, found.photo), view)
 
 
 def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
@@ -175,7 +164,8 @@ def _is_print(word: list[Arc], usual: float) -> bool:
     It is small, and the network is unsure of some of its letters or leaves them out.
     usual: px, the height of the digits that are large.
     """
-    height = float(np.median([arc.piece.height for arc in word]))
+    letters = [arc for arc in word if not arc.left_out] or word
+    height = float(np.median([arc.piece.height for arc in letters]))
     doubtful = any(arc.left_out or arc.scored.probabilities.max() < SURE for arc in word)
     return height < SMALL * usual or (doubtful and height < SMALLER * usual and len(word) > 1)
 
@@ -219,19 +209,17 @@ def _is_single(alone: NumberDigit, number: Number) -> bool:
         return False
     if not number:
         return True
-    if (
-        len(number) == 1
-        and _covers(number[0].box, alone.box)
-        and _same_size(number[0].box, alone.box)
-    ):
+    if len(number) == 1 and _alike(number[0].box, alone.box):
         return True
     chances = [one.probabilities.max() for one in number]
     return bool(alone.probabilities.max() > np.prod(chances))
 
 
-def _same_size(box: Box, other: Box) -> bool:
-    """Return whether neither box is half as large again as the other, in width and height."""
-    return all(max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True))
+def _alike(box: Box, other: Box) -> bool:
+    """Return whether the boxes lie over one another, neither half as large again as the other."""
+    return _covers(box, other) and all(
+        max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True)
+    )
 
 
 def _covers(box: Box, other: Box) -> bool:

@@ -2,11 +2,11 @@
 
     python stress/terminate.py [--moments 200] [--seconds 600] [--seed 0]
 
-As stress/crash.py, by SIGTERM: one moment in ten falls into a real `finetuning.py`, which imports
-TensorFlow meanwhile, the others into runs made small. Each run ends within five seconds, by exit
-code 1 and with its sentence, in its status too; its lock is free; model.h5 is as it was, since that
-is what the sentence says. Prints what the runs were doing when they were told; a fault, or fewer
-moments than asked for within the seconds, ends in an assertion.
+As stress/crash.py, by SIGTERM: one moment in twenty falls into a real `finetuning.py`, which
+imports TensorFlow meanwhile, the others into runs made small. Each run ends within five seconds, by
+exit code 1 and with its sentence, in its status too, which says the truth of model.h5; its lock is
+free. Prints what the runs were doing when they were told; a fault, or fewer moments than asked for
+within the seconds, ends in an assertion.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from stress import crash
 from tests.homes import PROJECT
 
 AT_ONCE = 5.0  # s from the signal to the end
-REAL = 10  # one moment in so many falls into a process that is the command line's own
+REAL = 20  # one moment in so many falls into a process that is the command line's own
 BEGINNING = 6.0  # s of such a run from which its moments are drawn: TensorFlow's import
 
 
@@ -58,9 +58,10 @@ def terminate(home: Home, run: multiprocessing.Process | Command, after: float) 
     if run.exitcode == finetuning.DONE:
         return False  # it came to its end before it heard
     assert run.exitcode == finetuning.FAILED, (run.exitcode, ours, said(home))
-    assert said(home).endswith(f"{finetuning.STOPPED}\n"), said(home)
-    assert (ours.state, ours.message, ours.code) == ("stopped", finetuning.STOPPED, 1), ours
-    assert home.model.read_bytes() == before, f"{finetuning.STOPPED} But it is not, at {ours.phase}"
+    stays = home.model.read_bytes() == before
+    sentence = finetuning.STOPPED if stays else finetuning.STOPPED_LATE
+    assert said(home).endswith(f"{sentence}\n"), (stays, said(home))
+    assert (ours.state, ours.message, ours.code) == ("stopped", sentence, 1), (stays, ours)
     return True
 
 
@@ -132,7 +133,7 @@ def main() -> None:
         struck = strike_all(Path(folder), options.moments, options.seconds, options.seed)
     print(
         f"Told to stop at {struck.total()} random moments in {time.monotonic() - began:.0f} s: "
-        f"each run ended within {AT_ONCE:.0f} s and said so, its lock free, model.h5 as it was.",
+        f"each run ended within {AT_ONCE:.0f} s and said what is true, its lock free.",
         *(f"{count:>5} in {name}" for name, count in struck.most_common()),
         sep="\n",
     )

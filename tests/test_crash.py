@@ -261,6 +261,6 @@ def test_fine_tuning_killed_at_random_moments_leaves_all_whole(home):
 
 
 def test_fine_tuning_told_to_stop_at_random_moments_ends_at_once_and_says_so(home):
-    struck = terminate.strike_all(home.folder, moments=10, seconds=600, seed=0)
-    assert struck.total() == 10
+    struck = terminate.strike_all(home.folder, moments=20, seconds=600, seed=0)
+    assert struck.total() == 20
     assert struck[crash.PUBLISHING]

@@ -298,8 +298,9 @@ def test_main_told_to_stop_once_the_candidate_serves_does_not_deny_it(before, tm
     assert home.model.read_bytes() != (PROJECT / MODEL).read_bytes()
     for said in (done.stdout, done.stderr, progress.text(home), home.log.read_text()):
         assert "model.h5 is as it was" not in said
-    assert done.returncode in (finetuning.DONE, finetuning.FAILED)
-    assert progress.read(home).state != progress.RUNNING
+    assert done.returncode == finetuning.FAILED
+    assert done.stderr == f"{finetuning.STOPPED_LATE}\n"
+    assert progress.read(home).state == "stopped"
     assert not home.is_running()
     versions.settle(home)
     assert versions.history(home)[-1].decision == versions.PUBLISHED

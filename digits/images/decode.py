@@ -26,6 +26,16 @@ MAX_PIXELS_OTHERS = 36_000_000
 MAX_PIXELS_DEEP = 20_000_000  # of more than 8 bits
 MAX_TEXT = 2_000_000  # bytes of a PPM whose numbers are text: Pillow decodes it in Python, too
 MAX_PASSES = 10**9  # pixels times scans of a JPEG; libjpeg does 800 million in a second
+MAX_PIXELS_FRAMES = 12_000_000  # of frames after a blank first one, together: half a second
+MAX_FRAMES = 500
+MAX_LOST = 0.04  # of a JPEG's pixels, when its file lacks an end
+MAX_TRAILER = 100  # bytes that a phone puts between a photo and the film behind it
+FAINT = 16  # levels of gray: less is no ink
+HOT, ODD_LEVELS = 0.05, 1.5  # percent, at either end, of pixels and of the levels that occur
+SCAN, END = b"\xff\xda", b"\xff\xd9"  # of a JPEG
+FILL = bytes(range(1, 200)) * 20  # in the place of what a JPEG lacks: any code but an end
+# Not read: pillow-heif 1.8 takes 520 MB for 12 million pixels.
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
 
@@ -34,7 +44,8 @@ def open_picture(file: str | os.PathLike | BinaryIO) -> Image.Image:
     """Return a picture: RGB PIL image, upright, without metadata, long side at most 1,024 px.
 
     file: path, or binary file object at its beginning; PNG, JPEG, MPO, WebP, GIF, BMP, TIFF, AVIF
-    or PPM, told by its content. Of an animation the first frame counts.
+    or PPM, told by its content. Of an animation, or of the pages of a TIFF, the first counts, or if
+    that is blank, the one with most contrast.
     Raises ImageError when it is no picture, damaged, empty, or too large.
     """
     data = _read_bytes(file)
@@ -42,8 +53,9 @@ def open_picture(file: str | os.PathLike | BinaryIO) -> Image.Image:
         image = _open_header(data)
         _refuse_costly(image, data)
         image.draft("RGB", _draft_size(image))
-        image.load()
-        return plain(_shrink(image))
+        image = _load(image, data)
+        first = plain(_shrink(image))
+        return _inked_frame(image, first, data) if _is_blank(first) else first
     except ImageError:
         raise
     except Exception:  # Pillow raises whatever it meets in a damaged file: struct.error, KeyError
@@ -59,6 +71,11 @@ def _open_header(data: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise ImageError(_too_many_pixels("more than 178", MAX_PIXELS_OTHERS)) from None
     except Exception:  # Pillow raises whatever it meets
+        if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+            raise ImageError(
+                "This picture is in Apple's HEIC, which is not read here; please save it as JPEG "
+                "(iPhone: Settings › Camera › Formats › Most Compatible)."
+            ) from None
         raise ImageError(
             "This file is not a picture that can be read; please send a PNG, JPEG, WebP, GIF, "
             "BMP or TIFF."
@@ -68,7 +85,7 @@ def _open_header(data: bytes) -> Image.Image:
 def _refuse_costly(image: Image.Image, data: bytes) -> None:
     """Raise ImageError when decoding the image would take too much memory or time."""
     pixels = image.width * image.height
-    allowed = MAX_PIXELS.get(image.format, MAX_PIXELS_OTHERS)
+    allowed = MAX_PIXELS.get(image.format or "", MAX_PIXELS_OTHERS)
     if image.mode.startswith(("I", "F")):
         allowed = MAX_PIXELS_DEEP
     if pixels > allowed:
@@ -76,15 +93,62 @@ def _refuse_costly(image: Image.Image, data: bytes) -> None:
     run_lengths = image.format in ("BMP", "DIB") and image.info.get("compression") in (1, 2)
     as_text = image.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and len(data) > MAX_TEXT
     coded_as_jpeg = image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
-    many_passes = coded_as_jpeg and pixels * data.count(b"\xff\xda") > MAX_PASSES
+    many_passes = coded_as_jpeg and pixels * data.count(SCAN) > MAX_PASSES
     if run_lengths or as_text or many_passes:
         raise ImageError("This picture takes too long to decode; please save it as PNG.")
 
 
-def _draft_size(image: Image.Image) -> tuple[int, ...]:
+def _load(image: Image.Image, data: bytes) -> Image.Image:
+    """Return the image decoded, a JPEG even without its last bytes; raise OSError if damaged.
+
+    What is lost of a JPEG is what comes out otherwise when other bytes are put in its place.
+    """
+    try:
+        image.load()
+        return image
+    except OSError:
+        passes = image.width * image.height * data.count(SCAN)
+        if image.format not in ("JPEG", "MPO") or passes > MAX_PASSES / 4:
+            raise
+    ended, other = (_open_header(data.rstrip(b"\xff") + fill + END) for fill in (b"", FILL))
+    for one in (ended, other):
+        one.draft("RGB", _draft_size(one))
+    gaps = np.asarray(ended.convert("L"), np.int16) - np.asarray(other.convert("L"), np.int16)
+    if (np.abs(gaps) > FAINT).mean() > MAX_LOST:
+        raise OSError("more than its end is lost")
+    return ended
+
+
+def _inked_frame(image: Image.Image, first: Image.Image, data: bytes) -> Image.Image:
+    """Return the picture with most contrast among the image's first frames or pages."""
+    best, left = first, MAX_PIXELS_FRAMES
+    with suppress(EOFError):  # there are no more
+        for number in range(1, MAX_FRAMES):
+            image.seek(number)
+            left -= image.width * image.height
+            if left < 0:
+                break
+            _refuse_costly(image, data)
+            frame = plain(_shrink(image.copy()))
+            best = max(best, frame, key=_contrast)
+    return best
+
+
+def _is_blank(picture: Image.Image) -> bool:
+    """Return whether no ink stands out anywhere."""
+    return int(np.ptp(np.asarray(picture.convert("L")))) < FAINT
+
+
+def _contrast(picture: Image.Image) -> float:
+    """Return the standard deviation of a picture's levels of gray, 0 to 127."""
+    return float(np.asarray(picture.convert("L"), np.float32).std())
+
+
+def _draft_size(image: Image.Image) -> tuple[int, int]:
     """Return the (width, height) down to which a JPEG may be decoded."""
     long = max(image.size)
-    return tuple(side * DRAFT_SIDE // long or 1 for side in image.size)
+    width, height = (side * DRAFT_SIDE // long or 1 for side in image.size)
+    return width, height
 
 
 def _shrink(image: Image.Image) -> Image.Image:
@@ -107,6 +171,9 @@ def _read_bytes(file: str | os.PathLike | BinaryIO) -> bytes:
             data = opened.read(MAX_BYTES + 1)
     else:
         data = file.read(MAX_BYTES + 1)
+    photo, begins, _ = data.partition(b"ftyp")
+    if begins and photo.startswith(b"\xff\xd8") and END in photo[-MAX_TRAILER:]:
+        data = photo  # a motion photo: the film behind it is no part of the picture
     if len(data) > MAX_BYTES:
         raise ImageError(
             f"This file is larger than {MAX_BYTES // 2**20} MB; please send a smaller picture."
@@ -125,8 +192,10 @@ def _too_many_pixels(millions: str, allowed: int) -> str:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Return the image in mode RGB or RGBA, 8 bits a channel, alpha kept."""
     if image.mode.startswith(("I", "F")):  # 16 and 32 bits: convert() would clip, so stretch
-        values = np.nan_to_num(np.array(image, np.float32), copy=False)
-        low, high = float(values.min()), float(values.max())
+        values = np.array(image, np.float32)
+        low, high = _range(values)
+        np.nan_to_num(values, copy=False, nan=low)
+        np.clip(values, low, high, out=values)
         scale = 255 / max(high - low, 1)
         values *= scale  # in place, for memory; before the shift, which might overflow
         values -= low * scale
@@ -134,6 +203,23 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("RGB")
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Return the lowest and the highest of float32 values, without what is no light.
+
+    That is NaN and infinity; hot pixels, which are few; and what stands for "no data", one level
+    far from all others, however often it comes.
+    """
+    some = values.ravel()[:: max(1, values.size // 10**6)]
+    some = some[np.isfinite(some)]
+    finite = values[np.isfinite(values)] if len(some) else np.zeros(1, np.float32)
+    ends = float(finite.min()), float(finite.max())
+    if not len(some):
+        return ends
+    few = np.percentile(some, (HOT, 100 - HOT))
+    low, high = np.percentile(np.unique(some.clip(*few)), (ODD_LEVELS, 100 - ODD_LEVELS)).tolist()
+    return ends if ends[1] - ends[0] < 2 * (high - low) else (low, high)
 
 
 def plain(image: Image.Image) -> Image.Image:

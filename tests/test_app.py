@@ -191,6 +191,21 @@ def test_page_several_pictures_unsure_ones_first_and_all_the_rest_are_right(
     assert page.download_button[0].label == "Download the answers"
 
 
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("https://digits.example", True),
+        ("http://localhost:8501", True),
+        ("http://127.0.0.1:8501/?way=Camera", True),
+        ("http://digits.example", False),
+        ("http://192.168.0.2:8501", False),
+        ("", True),
+    ],
+)
+def test_allows_camera_over_https_and_on_this_machine_only(address, allowed):
+    assert reading.allows_camera(address) == allowed
+
+
 def test_page_more_pictures_than_are_read_names_those_left_out(page, monkeypatch):
     monkeypatch.setattr(reading, "MAX_PICTURES", 2)
     upload(page, b"one", b"two", b"three")

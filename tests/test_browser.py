@@ -209,6 +209,25 @@ def test_enter_agrees_and_announces_it(page):
     expect(page.get_by_role("status").filter(has_text="Counted as right")).to_be_attached()
 
 
+def test_focus_goes_from_a_judgement_to_its_undo(page):
+    click(page, "radio", "Example: Chalk")
+    expect(answer(page)).to_have_text("8")
+    settle(page)
+    page.get_by_role("button", name="not a digit").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_focused()
+
+
+def test_file_beyond_the_limit_says_why_to_everybody(page, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(11_000_000))
+    upload(page, large)
+    reason = page.get_by_text("File must be 10.0MB or smaller")
+    expect(reason).to_be_visible()
+    assert reason.bounding_box()["width"] > 100
+
+
 def test_picture_pasted_while_drawing_is_read(page):
     click(page, "radio", "Draw")
     page.locator("canvas").last.wait_for()

@@ -1,4 +1,5 @@
-// What Streamlit has no widget for: keys that judge, pictures pasted anywhere, answers announced.
+// What Streamlit has no widget for: keys that judge, pictures pasted anywhere, answers announced,
+// and a focus that does not get lost with the button that had it.
 if (!window.digits) {
   window.digits = true;
   const live = document.createElement("div");
@@ -7,7 +8,7 @@ if (!window.digits) {
   document.body.append(live);
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
-  let told = "";
+  let told = "", row = "";
   new MutationObserver(() => {
     // Its toolbar lies over the buttons above it; the page has its own undo and clear.
     const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
@@ -16,7 +17,14 @@ if (!window.digits) {
       .map((one) => [...one.querySelectorAll("h2, p")].map((part) => part.innerText).join(", ") || one.innerText)
       .join(". ");
     if (words !== told) live.textContent = told = words;
+    if (row && document.activeElement === document.body)
+      document.querySelector(`.st-key-Undo-${CSS.escape(row)} button`)?.focus();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
+
+  document.addEventListener("focusin", ({ target }) => {
+    const left = target.matches(":focus-visible") && target.closest('[class*="st-key-row-"]');
+    row = left ? left.className.match(/st-key-row-(\S+)/)[1] : "";
+  });
 
   document.addEventListener("keydown", (event) => {
     const focus = document.activeElement;

@@ -212,6 +212,22 @@ def test_load_keras_2_file_answers_as_it_did(replay, few, tmp_path):
     assert np.allclose(model.predict(model.load(path), few[0]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("has_input", [True, False])
+@pytest.mark.parametrize("in_a_list", [True, False])
+def test_load_keras_2_sequential_whose_first_layer_tells_the_shape(
+    has_input, in_a_list, plain, few, tmp_path
+):
+    def change(config):
+        layers = config["config"]["layers"]
+        layers[1]["config"]["batch_input_shape"] = [None, 28, 28, 1]
+        config["config"] = {"name": "old", "layers": layers[not has_input :]}
+        if in_a_list:
+            config["config"] = config["config"]["layers"]
+
+    net = model.load(reconfigured(plain[0], change, tmp_path / "old.h5"))
+    assert np.allclose(model.predict(net, few[0]), model.predict(plain[1], few[0]), atol=1e-5)
+
+
 # --- Refused ---
 
 
@@ -232,7 +248,7 @@ def refused(path):
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
         (b"PK\x03\x04" + bytes(99), ".save('model.h5')"),
-        (b"\x80\x04pickle", "copy it again"),
+        (b"\x80\x04pickle", "net.save('model.h5')"),
     ],
 )
 def test_load_file_of_another_kind_is_named(content, remedy, tmp_path):

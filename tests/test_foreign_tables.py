@@ -11,6 +11,8 @@ import finetuning
 from digits import feedback
 from digits.feedback import corrections
 from digits.home import TABLE
+from digits.learning import gate
+from digits.metrics import Predictions
 from digits.rows import COLUMNS, DataError, read_rows
 
 TITLES = corrections.COLUMNS
@@ -35,19 +37,26 @@ def changed(pattern, to):
 
 FORMS = {  # what programs make of the store: a change of its text, and its encoding
     "semicolon": (changed(",", ";"), "utf-8"),
-    "semicolon, BOM, CRLF": (lambda text: text.replace(",", ";").replace("\n", "\r\n"), "utf-8-sig"),
+    "semicolon, BOM, CRLF": (
+        lambda text: text.replace(",", ";").replace("\n", "\r\n"), "utf-8-sig"
+    ),
     "tab": (changed(",", "\t"), "utf-8"),
     "UTF-16, tab": (lambda text: text.replace(",", "\t").replace("\n", "\r\n"), "utf-16"),
     "UTF-16, big end first": (lambda text: "\ufeff" + text, "utf-16-be"),
     "sep line": (lambda text: "sep=,\n" + text, "utf-8"),
-    "sep line, semicolon": (lambda text: 'sep=;\r\n' + text.replace(",", ";").replace("\n", "\r\n"), "utf-8"),
+    "sep line, semicolon": (
+        lambda text: "sep=;\r\n" + text.replace(",", ";").replace("\n", "\r\n"), "utf-8"
+    ),
     "lower case": (lambda text: text.replace(",".join(TITLES), ",".join(TITLES).lower()), "utf-8"),
     "upper case": (lambda text: text.replace(",".join(TITLES), ",".join(TITLES).upper()), "utf-8"),
     "blank rows": (lambda text: text + ",,,,,,,\n" * 5, "utf-8"),
     "quoted": (changed(r"([^,\n]+)", r'"\1"'), "utf-8"),
     "floats": (changed(r"(?m)^(\d),(\d)", r"\1.0,\2.0"), "utf-8"),
+    "floats with a comma": (
+        lambda text: re.sub(r"(?m)^(\d);(\d)", r"\1,0;\2,00", text.replace(",", ";")), "utf-8"
+    ),
     "index": (lambda text: "".join(
-        f"{number - 1 if number else ''},{line}" for number, line in enumerate(text.splitlines(True))
+        f"{number or ''},{line}" for number, line in enumerate(text.splitlines(True))
     ), "utf-8"),
     "decimal comma": (lambda text: text.replace(",", ";").replace("0.97", "0,97"), "utf-8"),
     "old Mac": (lambda text: text.replace("\n", "\r"), "utf-8"),
@@ -133,6 +142,32 @@ def test_main_no_row_can_be_used_is_said(trigger, home, stored, capsys):
 # --- train.csv ---
 
 
+def judged(labels, right):
+    """What the gate says where the network in service reads this share of the rows."""
+    guesses = np.where(np.arange(len(labels)) < right * len(labels), labels, (labels + 1) % 10)
+    answers = np.eye(10, dtype=np.float32)[guesses]
+    same = Predictions(labels, answers, answers)
+    return gate.decide(same, answers, same)
+
+
+def test_gate_rows_that_the_network_in_service_cannot_read_are_at_fault():
+    labels = np.arange(3000) % 10
+    decision = judged(labels, 0.1)
+    assert not decision.allowed
+    for cause in ("10.0%", "shuffled", "inverted", "another scale"):
+        assert cause in decision.reason
+
+
+@pytest.mark.parametrize(("rows", "said"), [(0, "0 held-out 3s"), (49, "49 held-out 3s")])
+def test_gate_digit_with_too_few_rows_is_named(rows, said):
+    labels = np.arange(3000) % 10
+    labels = np.delete(labels, np.flatnonzero(labels == 3)[rows:])
+    decision = judged(labels, 1)
+    assert not decision.allowed
+    assert said in decision.reason
+    assert "at least 50 of each digit" in decision.reason
+
+
 @pytest.fixture(scope="module")
 def table(rows):
     """Twenty rows of train.csv, as rows of text: labels and pixels."""
@@ -147,7 +182,7 @@ def text_of(rows, titles=None, delimiter=","):
 
 PLACES = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
 VARIANTS = {
-    "no header": lambda rows: text_of(rows),
+    "no header": text_of,
     "1x1": lambda rows: text_of(rows, ["label", *PLACES]),
     "from 1": lambda rows: text_of(rows, ["label", *(f"pixel{i}" for i in range(1, 785))]),
     "Keras' names": lambda rows: text_of(rows, ["class", *map(str, range(784))]),
@@ -179,17 +214,25 @@ def test_read_rows_unambiguous_columns_are_understood(name, pack, table, tmp_pat
     assert (found[0].dtype, found[1].dtype) == (np.uint8, np.int64)
 
 
+def repainted(rows, paint):
+    """The rows with other pixels."""
+    return text_of([[row[0], *(str(paint(int(x))) for x in row[1:])] for row in rows], COLUMNS)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda rows: text_of([[str(255 - int(x)) if i else x for i, x in enumerate(row)] for row in rows], COLUMNS), "inverted"),
-        (lambda rows: text_of([[str(int(x) / 255) if i else x for i, x in enumerate(row)] for row in rows], COLUMNS), "from 0 to 1"),
+        (lambda rows: repainted(rows, lambda x: 255 - x), "inverted"),
+        (lambda rows: repainted(rows, lambda x: x / 255), "from 0 to 1"),
         (lambda rows: text_of([row[:700] for row in rows], COLUMNS[:700]), "700 columns"),
-        (lambda rows: text_of([row + ["1", "2", "3"] for row in rows], [*COLUMNS, "a", "b", "c"]), "788 columns"),
-        (lambda rows: text_of(rows, COLUMNS, " "), "1 column"),
-        (lambda rows: "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (
+            lambda rows: text_of([[*row, "1", "2"] for row in rows], [*COLUMNS, "a", "b"]),
+            "column a",
+        ),
+        (lambda rows: text_of(rows, COLUMNS, " "), "1 column, parted by comma, semicolon or tab"),
+        (lambda rows: "version https://git-lfs.github.com/spec/v1\nsize 9\n", "git lfs pull"),
     ],
-)  # fmt: skip
+)
 def test_read_rows_fault_is_named_as_seen(change, fault, table, tmp_path):
     path = tmp_path / "train.csv"
     path.write_text(change(table[2]))

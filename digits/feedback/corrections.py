@@ -39,7 +39,7 @@ COLUMNS = [
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
 SHOWN = 100  # characters of a cell, in a sentence on it
-LABEL = re.compile(r"\s*([0-9])(?:\.0*)?\s*")  # pandas writes 7.0 where another label is missing
+LABEL = re.compile(r"\s*([0-9])(?:[.,]0*)?\s*")  # pandas writes 7.0 where another is missing
 PICTURE = re.compile(r".*\.\w{2,5}\s*", re.DOTALL)  # the name of one
 
 

@@ -211,12 +211,11 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     That is NaN and infinity; hot pixels, which are few; and what stands for "no data", one level
     far from all others, however often it comes.
     """
-    some = values.ravel()[:: max(1, values.size // 10**6)]
-    some = some[np.isfinite(some)]
-    finite = values[np.isfinite(values)] if len(some) else np.zeros(1, np.float32)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 0.0
     ends = float(finite.min()), float(finite.max())
-    if not len(some):
-        return ends
+    some = finite[:: max(1, len(finite) // 10**6)]
     few = np.percentile(some, (HOT, 100 - HOT))
     low, high = np.percentile(np.unique(some.clip(*few)), (ODD_LEVELS, 100 - ODD_LEVELS)).tolist()
     return ends if ends[1] - ends[0] < 2 * (high - low) else (low, high)

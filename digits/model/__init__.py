@@ -94,8 +94,8 @@ def _own(path: str | Path) -> numpy_network.Network | None:
     read_config(path)
     try:
         net = numpy_network.load(path)
-    except (KeyError, TypeError, ValueError):
-        return None
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError):
+        return None  # Keras says what it is
     ours = net.output_shape == (None, CLASSES) and net.input_shape == (None, SIDE, SIDE, 1)
     answer = partial(predict, net)
     return net if ours and probe.pixels_for(answer) == probe.SERVED else None

@@ -107,19 +107,38 @@ def pixels_of(net: keras.Model) -> str:
 
 
 def _modern(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the description without settings of Keras 2 that have no effect and no place now."""
-    layers = keras_api().layers
+    """Return the description of a network of Keras 2 or 3 as Keras 3 writes it."""
+    if isinstance(config["config"], list):  # a Sequential of before 2.2.3
+        config["config"] = {"name": "net", "layers": config["config"]}
     for part in parts(config):
-        kind, settings = getattr(layers, part["class_name"], None), part.get("config")
-        if not inspect.isclass(kind) or not isinstance(settings, dict):
-            continue
-        known = {name for base in kind.__mro__ for name in inspect.signature(base).parameters}
-        for name in set(settings) - known:
-            if settings[name] in (None, False, 1) or name.endswith(WITHOUT_EFFECT):
-                del settings[name]
-        if part["class_name"] == "BatchNormalization" and isinstance(settings.get("axis"), list):
+        settings: Any = part.get("config")
+        if part["class_name"] == "Sequential":
+            _give_input(settings["layers"])
+        kind = getattr(keras_api().layers, part["class_name"], None)
+        if inspect.isclass(kind) and isinstance(settings, dict):
+            _drop_idle(settings, kind)
+        if part["class_name"] == "BatchNormalization" and isinstance(settings["axis"], list):
             (settings["axis"],) = settings["axis"]
     return config
+
+
+def _give_input(layers: list[dict[str, Any]]) -> None:
+    """Put an input before the layers of a Sequential if the first of them tells its shape."""
+    shapes = [
+        layer["config"].pop("batch_input_shape", None)
+        for layer in layers
+        if layer["class_name"] != "InputLayer"
+    ]
+    if len(shapes) == len(layers) and shapes[0]:
+        layers.insert(0, {"class_name": "InputLayer", "config": {"batch_shape": shapes[0]}})
+
+
+def _drop_idle(settings: dict[str, Any], kind: type) -> None:
+    """Remove settings that this kind of layer does not know, if they have no effect."""
+    known = {name for base in kind.__mro__ for name in inspect.signature(base).parameters}
+    for name in set(settings) - known:
+        if settings[name] in (None, False, 1) or name.endswith(WITHOUT_EFFECT):
+            del settings[name]
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-MAX_BYTES = 256 * 2**20  # of weights as they unpack; the largest network of digits known has 60 MB
+MAX_BYTES = 256 * 2**20  # of weights as they unpack: a host of 1 GB must hold them twice
+HDF5 = b"\x89HDF\r\n\x1a\n"
 DAMAGED = "{} is damaged or cut off: copy it again, or restore it from git or from versions/."
 BEGINNINGS = {  # of files of other kinds, and what is said of them
     b"version https://git-lfs": "is a Git LFS pointer, not the network: run `git lfs pull`",
@@ -48,6 +49,11 @@ def read_config(path: str | Path) -> dict[str, Any]:
     for start, kind in BEGINNINGS.items():
         if beginning.startswith(start):
             raise ModelError(f"{path} {kind}.")
+    if not beginning.startswith(HDF5):
+        raise ModelError(
+            f"{path} is no Keras network in HDF5: write one with net.save('model.h5'), or restore "
+            "it from git or from versions/."
+        )
     try:
         with h5py.File(path, "r") as file:
             config = json.loads(file.attrs.get("model_config", "null"))

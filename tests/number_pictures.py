@@ -24,9 +24,15 @@ MARGIN = 0.6  # of a digit's height, around all of it
 class Hand:
     """One hand's digits, drawn with one pen at about one height."""
 
-    def __init__(self, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        digits: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.Generator,
+        height: int | None = None,
+    ) -> None:
         self.digits, self.labels, self.rng = digits, labels, rng
-        self.height = int(rng.integers(36, 90))  # px
+        self.height = height or int(rng.integers(36, 90))  # px
         own = rng.random() < 0.4
         self.pen = None if own else max(2.0, self.height * rng.uniform(0.04, 0.12))  # px
 
@@ -110,7 +116,7 @@ def _touching(ink: np.ndarray, after: np.ndarray) -> np.ndarray:
     return page
 
 
-def _stacked(rows: list[np.ndarray], space: int, rng: np.random.Generator) -> np.ndarray:
+def stacked(rows: list[np.ndarray], space: int) -> np.ndarray:
     """Return rows of ink, float32 (h, w), one below the other, `space` px apart."""
     wide = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, space), (0, wide - row.shape[1]))) for row in rows]
@@ -142,7 +148,7 @@ def lines(hand: Hand) -> tuple[np.ndarray, str]:
     gap = hand.rng.uniform(0.2, 0.4)
     rows = [hand.row(int(hand.rng.integers(2, 8)), gap) for _ in range(hand.rng.integers(2, 5))]
     space = int(hand.height * hand.rng.uniform(0.4, 1))
-    ink = _stacked([row for row, _ in rows], space, hand.rng)
+    ink = stacked([row for row, _ in rows], space)
     return ink, " / ".join(text for _, text in rows)
 
 
@@ -220,7 +226,7 @@ def printed(hand: Hand) -> tuple[np.ndarray, str]:
     label = label.astype(np.float32) / 255
     space = hand.height // 2
     if hand.rng.random() < 0.5:
-        return _stacked([label, ink], space, hand.rng), text
+        return stacked([label, ink], space), text
     return _side_by_side([label, np.zeros((1, space), np.float32), ink], hand.rng), text
 
 
@@ -249,7 +255,7 @@ SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing 
 # --- Kinds of paper: ink -> picture ---
 
 
-def _on_photo(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+def on_photo(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
     pixels = pictures.blend(page, pictures.paper_colour(rng), pictures.ink_colour(rng))
     return pictures.as_jpeg(
         pictures.camera(pixels * pictures.light(*page.shape, rng, 0.4), rng), rng
@@ -291,7 +297,7 @@ def _on_ruled(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
     )
 
 
-PAPERS = (_on_photo, _on_scan, _on_canvas, _on_board, _on_pencil, _on_ruled)
+PAPERS = (on_photo, _on_scan, _on_canvas, _on_board, _on_pencil, _on_ruled)
 
 
 def draw(

@@ -34,12 +34,12 @@ def map_of_drawing(rgb: np.ndarray, paper: np.ndarray) -> InkMap:
     return InkMap(distance(rgb, paper), lambda crop, stroke: distance(crop, paper))
 
 
-def maps_of_photo(rgb: np.ndarray) -> list[InkMap]:
+def maps_of_photo(rgb: np.ndarray, channel: int) -> list[InkMap]:
     """Return the maps of a photo, uint8 (h, w, 3): ink dark or bright, strokes thin or fat.
 
     They come in pairs, dark ink and bright ink, from the thinnest strokes to the fattest.
+    channel: the one to look at; 0 to 2 are red, green and blue, 3 is grey.
     """
-    channel = strongest_channel(rgb)
     plane = _channels(rgb)[channel]
     planes = plane, 255 - plane
     maps = []
@@ -103,12 +103,26 @@ def strongest_channel(rgb: np.ndarray) -> int:
     return int(np.argmax([_contrast(plane) for plane in _channels(small)]))
 
 
-def _contrast(plane: np.ndarray) -> float:
-    """Return how far the ink of uint8 (96, 96) stands out from its paper, against its noise."""
+def widest_channel(rgb: np.ndarray) -> int:
+    """Return the number of the channel in which ink is the furthest from paper, whatever the noise.
+
+    On a page full of digits most pixels are near ink, which passes for noise. rgb: uint8 (h, w, 3).
+    """
+    small = cv2.resize(rgb, (96, 96), interpolation=cv2.INTER_AREA)
+    return int(np.argmax([np.percentile(_away(plane), 95) for plane in _channels(small)]))
+
+
+def _away(plane: np.ndarray) -> np.ndarray:
+    """Return how far uint8 (96, 96) is from its surroundings, float32 (78, 78), without the rim."""
     window = np.ones((19, 19), np.uint8)
     dark = cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, window)
     bright = cv2.morphologyEx(plane, cv2.MORPH_TOPHAT, window)
-    away = cv2.max(dark, bright)[RIM:-RIM, RIM:-RIM].astype(np.float32)
+    return cv2.max(dark, bright)[RIM:-RIM, RIM:-RIM].astype(np.float32)
+
+
+def _contrast(plane: np.ndarray) -> float:
+    """Return how far the ink of uint8 (96, 96) stands out from its paper, against its noise."""
+    away = _away(plane)
     return (away**3).sum() / (1 + (away**2).sum()) / (4 + np.median(away))
 
 

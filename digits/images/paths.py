@@ -26,9 +26,8 @@ WIDE = 1.0  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
-# Crossness from which a piece is a sign. Of + and x by a thin pen it is 0.9, by a fat one 0.7; of
-# the held-out rows that the network is sure of, one in a thousand has more than 0.85.
-CROSS, CLEAR_CROSS = 0.7, 0.87
+CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
+CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
 # Scores are logarithms of probabilities; these are what stands against them.
 LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
@@ -60,8 +59,7 @@ class Scored:
     @cached_property
     def cross(self) -> bool:
         """Whether it is a plus or a times."""
-        sure = self.probabilities.max() >= SURE
-        return crossness(self.piece) > (CLEAR_CROSS if sure else CROSS)
+        return self.probabilities.max() < CERTAIN and crossness(self.piece) > CROSS
 
 
 Score = Callable[[list[Piece]], list[Scored]]

@@ -88,8 +88,9 @@ def _doubts(number: Number) -> int:
 
 
 def _clear(number: Number) -> int:
-    """Return how many more digits are sure than doubtful."""
-    return len(number) - 2 * sum(one.probabilities.max() < SURE for one in number)
+    """Return how many more digits are sure than doubtful or left out."""
+    sure = sum(one.probabilities.max() >= SURE for one in number)
+    return sure - _doubts(number)
 
 
 def _page(found: Found) -> Page:

@@ -17,7 +17,14 @@ import numpy as np
 from digits.images.groups import grouped
 from digits.images.marks import Candidate, clear_marks, likeliest_part
 from digits.images.panels import cut_out, panels, sheets
-from digits.images.paper import InkMap, flat_paper, map_of_drawing, maps_of_photo
+from digits.images.paper import (
+    InkMap,
+    flat_paper,
+    map_of_drawing,
+    maps_of_photo,
+    strongest_channel,
+    widest_channel,
+)
 from digits.mnist import NO_INK, ImageError
 
 WORK_SIDE = 320  # px, long side while searching for the digit
@@ -64,10 +71,12 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
 
     depth: how many panels within panels are looked into.
     """
-    scale = min(1.0, WORK_SIDE / max(rgb.shape))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small, scale = _reduced(rgb)
     paper = flat_paper(small)
-    maps = maps_of_photo(small) if paper is None else [map_of_drawing(small, paper)]
+    if paper is None:
+        maps = maps_of_photo(small, strongest_channel(small))
+    else:
+        maps = [map_of_drawing(small, paper)]
     best = max((likeliest_part(one) for one in maps), key=lambda one: one.score)
     found = _found(rgb, scale, best) if best.score else None
     for corners in _panels_of(small, maps) if depth else ():
@@ -80,19 +89,27 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
 
 
 def search_whole(rgb: np.ndarray) -> list[Found]:
-    """Return the likeliest dark digit and the likeliest bright one, if any, outside of panels.
+    """Return the likeliest digit of each kind of ink in a picture, panels aside.
 
-    rgb: uint8 (h, w, 3).
+    Of a photo there may be dark and bright ink in either of two channels; of a drawing there is
+    one kind. rgb: uint8 (h, w, 3).
     """
-    scale = min(1.0, WORK_SIDE / max(rgb.shape))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small, scale = _reduced(rgb)
     paper = flat_paper(small)
-    maps = maps_of_photo(small) if paper is None else [map_of_drawing(small, paper)]
-    best = [
-        max((likeliest_part(one) for one in maps[kind::2]), key=lambda one: one.score, default=None)
-        for kind in (0, 1)
-    ]
-    return [_found(rgb, scale, one) for one in best if one is not None and one.score]
+    if paper is None:
+        channels = {strongest_channel(small), widest_channel(small)}
+        maps = [maps_of_photo(small, channel) for channel in sorted(channels)]
+        kinds = [some[kind::2] for some in maps for kind in (0, 1)]
+    else:
+        kinds = [[map_of_drawing(small, paper)]]
+    best = [max(map(likeliest_part, kind), key=lambda one: one.score) for kind in kinds]
+    return [_found(rgb, scale, one) for one in best if one.score]
+
+
+def _reduced(rgb: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the picture, uint8 (h, w, 3), as small as it is searched, and its scale."""
+    scale = min(1.0, WORK_SIDE / max(rgb.shape))
+    return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 
 def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:

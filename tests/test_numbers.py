@@ -1,0 +1,200 @@
+"""Reading numbers: `read_digits`, its order, groups, and what it leaves out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from tests.roots import PROJECT
+
+from digits import images, model, versions
+from digits.images.pieces import Piece
+from digits.images.signs import crossness
+from digits.rows import is_held_out
+from tests import number_pictures, pictures
+
+
+@pytest.fixture(scope="module")
+def net():
+    """The shipped network, without TensorFlow."""
+    return model.load_light(PROJECT / versions.MODEL)
+
+
+@pytest.fixture(scope="module")
+def held_out(rows):
+    """The digits and labels of train.csv's held-out rows."""
+    digits, labels = rows
+    part = is_held_out(digits)
+    return digits[part], labels[part]
+
+
+@pytest.fixture(scope="module")
+def clear(held_out, net):
+    """One held-out digit of each label, which the network is sure of: uint8 (10, 28, 28)."""
+    digits, labels = held_out
+    answers = model.predict(net, digits[:600])
+    sure = answers.max(axis=1) > 0.999
+    return np.array([digits[:600][sure & (labels[:600] == label)][0] for label in range(10)])
+
+
+def page_of(digits, places, size, side=60):
+    """A white page, (width, height) px, with black digits at (left, top) px: PIL image."""
+    page = np.zeros(size[::-1], np.float32)
+    for digit, (left, top) in zip(digits, places, strict=True):
+        ink = pictures.pen_strokes(digit, side, np.random.default_rng(0))
+        page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return pictures.as_picture(pictures.blend(page, (255,) * 3, (0,) * 3))
+
+
+def share_read(kind, held_out, net, count=20, seed=0):
+    """Return the share of drawn numbers of a kind whose digits are all read, none too many."""
+    rng = np.random.default_rng(seed)
+    right = 0
+    for _ in range(count):
+        picture, text = number_pictures.draw(kind, *held_out, rng)
+        try:
+            read = images.read_digits(picture, net).text()
+        except images.ImageError:
+            continue
+        right += read.replace(" ", "") == text.replace(" ", "")
+    return right / count
+
+
+def test_read_digits_row_gives_digits_boxes_and_one_line(clear, net):
+    places = [(40 + 90 * i, 50) for i in range(5)]
+    number = images.read_digits(page_of(clear[[3, 1, 4, 1, 5]], places, (520, 160)), net)
+    assert number.text() == "31415"
+    assert [one.line for one in number] == [0] * 5
+    for one, (left, top) in zip(number, places, strict=True):
+        assert one.digit.shape == (28, 28)
+        assert one.digit.dtype == np.uint8
+        assert np.abs(np.subtract(one.box[:2], (left, top))).max() <= 3
+        assert 55 <= max(one.box[2:]) <= 66
+
+
+def test_read_digits_without_network_loads_the_shipped_one_without_tensorflow(tmp_path, clear):
+    path = tmp_path / "row.png"
+    page_of(clear[[2, 7]], [(40, 50), (130, 50)], (240, 160)).save(path)
+    code = (
+        "import sys; from digits import images; "
+        f"print(images.read_digits(images.open_picture({str(path)!r})).text(), "
+        "'tensorflow' in sys.modules)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT, text=True)
+    assert said.split() == ["27", "False"]
+
+
+def test_read_digits_two_lines_reads_the_upper_one_first(clear, net):
+    places = [(40, 40), (130, 40), (40, 160), (130, 160)]
+    number = images.read_digits(page_of(clear[[8, 0, 6, 2]], places, (240, 260)), net)
+    assert number.text() == "80 / 62"
+    assert number.text(line_break="\n") == "80\n62"
+    assert [one.line for one in number] == [0, 0, 1, 1]
+
+
+def test_read_digits_wide_gap_parts_groups(clear, net):
+    lefts = [40, 120, 300, 380, 460]
+    number = images.read_digits(
+        page_of(clear[[0, 1, 7, 3, 5]], [(left, 50) for left in lefts], (560, 160)), net
+    )
+    assert number.text() == "01 735"
+    assert [one.group for one in number] == [0, 0, 1, 1, 1]
+
+
+def test_text_with_labels_takes_them_for_the_answers(clear, net):
+    number = images.read_digits(page_of(clear[[4, 2]], [(40, 50), (130, 50)], (240, 160)), net)
+    assert number.text([9, 9]) == "99"
+    with pytest.raises(ValueError, match="zip"):
+        number.text([9])
+
+
+def test_read_digits_minus_is_left_out_and_told(clear, net):
+    page = np.array(page_of(clear[[9, 6]], [(40, 50), (220, 50)], (330, 160)))
+    cv2.line(page, (130, 80), (175, 80), (0, 0, 0), 5)
+    number = images.read_digits(Image.fromarray(page), net)
+    assert number.text() == "9 6"
+    assert len(number.left_out) == 1
+    left, top, width, height = number.left_out[0]
+    assert abs(left - 128) <= 4
+    assert width > 3 * height
+    assert 70 <= top <= 80
+
+
+def test_read_digits_underline_is_left_out(clear, net):
+    page = np.array(page_of(clear[[9, 6]], [(40, 50), (130, 50)], (240, 160)))
+    cv2.line(page, (30, 130), (200, 130), (0, 0, 0), 4)
+    assert images.read_digits(Image.fromarray(page), net).text() == "96"
+
+
+def test_read_digits_picture_without_digit_raises(net):
+    empty = Image.new("RGB", (200, 100), "white")
+    with pytest.raises(images.ImageError):
+        images.read_digits(empty, net)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (28, 28)])
+def test_read_digits_odd_sizes_raise_image_error_or_read(size, net):
+    noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    with suppress(images.ImageError):
+        assert len(images.read_digits(Image.fromarray(noise), net)) > 0
+
+
+def test_read_digits_one_digit_gives_what_read_digit_gives(held_out, net):
+    rng = np.random.default_rng(5)
+    same = 0
+    for kind in ("photo", "paint", "scan", "canvas", "ruled", "kraft", "tight", "small"):
+        for i in rng.choice(len(held_out[0]), 3):
+            picture = pictures.draw(kind, held_out[0][i], rng)
+            digit, number = images.read_digit(picture), images.read_digits(picture, net)
+            same += len(number) == 1 and np.array_equal(number[0].digit, digit)
+    assert same >= 21  # of 24
+
+
+def test_read_digits_mnist_row_comes_back_as_it_is(clear, net):
+    for label, digit in enumerate(clear):
+        number = images.read_digits(Image.fromarray(digit), net)
+        assert number.text() == str(label)
+        np.testing.assert_array_equal(number[0].digit, digit)
+
+
+@pytest.mark.parametrize(("kind", "least"), [
+    ("line", 0.85), ("unlike", 0.8), ("groups", 0.8), ("slanted", 0.8), ("lines", 0.65),
+    ("grid", 0.6), ("signs", 0.75), ("boxes", 0.7),
+])  # fmt: skip
+def test_read_digits_drawn_numbers_reads_most(kind, least, held_out, net):
+    assert share_read(kind, held_out, net) >= least
+
+
+def test_crossness_plus_is_high_and_digits_are_low(clear):
+    plus = np.zeros((40, 40), bool)
+    plus[18:22] = plus[:, 18:22] = True
+    assert crossness(Piece(0, 0, plus)) > 0.9
+    for digit in clear:
+        left, top, width, height = cv2.boundingRect(digit)
+        assert crossness(Piece(0, 0, digit[top : top + height, left : left + width] > 100)) < 0.7
+
+
+def test_read_digits_time_grows_no_faster_than_the_digits(held_out, net):
+    def seconds(columns):
+        rng = np.random.default_rng(1)
+        hand = number_pictures.Hand(*held_out, rng, height=40)
+        ink = number_pictures.stacked([hand.row(columns, 0.4)[0] for _ in range(columns)], 30)
+        page = cv2.copyMakeBorder(ink, *[40] * 4, cv2.BORDER_CONSTANT)
+        picture = number_pictures.on_photo(page, rng)
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            number = images.read_digits(picture, net)
+            times.append(time.process_time() - start)
+        return min(times), len(number)
+
+    small, few = seconds(4)
+    large, many = seconds(10)
+    assert many > 90
+    assert large < 2 * small * many / few

@@ -21,12 +21,8 @@ from PIL import Image
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, plain
 from digits.images.number import Number, NumberDigit
-<<<<<<< HEAD
-from digits.images.reading import read_number
-from digits.images.regroup import joined, parted
-=======
 from digits.images.reading import NO_DIGIT, read_number
->>>>>>> numbers
+from digits.images.regroup import joined, parted
 from digits.images.search import find_ink
 from digits.images.surroundings import surroundings as _surroundings
 from digits.mnist import NO_INK, SIDE, ImageError, is_normal, normalise

@@ -39,11 +39,11 @@ def cut(piece: Piece) -> tuple[list[Piece], list[float]]:
     number = np.zeros(piece.mask.shape, int)
     for column in columns:
         number += across[None, :] > paths[rows, column][:, None] + 0.5
-    parts = [_part(piece, piece.mask & (number == i)) for i in range(len(columns) + 1)]
-    costs = [float(cost[column]) for column in columns]
+    costs = [*(float(cost[column]) for column in columns), 0.0]
+    cut = [_part(piece, piece.mask & (number == i)) for i in range(len(costs))]
     # A path along an edge cuts off nothing.
-    kept = [i for i, part in enumerate(parts) if part is not None]
-    return [parts[i] for i in kept], [costs[i] for i in kept[:-1]]
+    kept = [(part, price) for part, price in zip(cut, costs, strict=True) if part is not None]
+    return [part for part, _ in kept], [price for _, price in kept[:-1]]
 
 
 def _cheapest_paths(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

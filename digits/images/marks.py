@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -18,11 +19,11 @@ FAINT = 20  # of 255 beyond the noise; less is the grain of empty paper, pencil 
 class Candidate:
     """One part of a map's marks that may be the digit, or its largest piece."""
 
-    score: float  # likelihood in no unit, 0: no marks
-    map: InkMap | None = None
-    parts: Parts | None = None
-    part: int = 0
-    stroke: float = 0.0  # px, mean width of the strokes
+    score: float  # likelihood in no unit, more than 0
+    map: InkMap
+    parts: Parts
+    part: int
+    stroke: float  # px, mean width of the strokes
 
 
 class Parts:
@@ -75,9 +76,15 @@ def clear_marks(ink: np.ndarray) -> np.ndarray | None:
     return strong[labels]
 
 
-def likeliest_part(one: InkMap) -> Candidate:
-    """Return the likeliest part among the marks of a map."""
-    best = Candidate(0)
+def likeliest(maps: Iterable[InkMap]) -> Candidate | None:
+    """Return the likeliest part among the marks of several maps, None where there are none."""
+    found = [best for one in maps if (best := likeliest_part(one))]
+    return max(found, key=lambda one: one.score, default=None)
+
+
+def likeliest_part(one: InkMap) -> Candidate | None:
+    """Return the likeliest part among the marks of a map, None where there are none."""
+    best: Candidate | None = None
     ink = one.ink
     for _ in range(2):
         marks = clear_marks(ink)
@@ -85,7 +92,9 @@ def likeliest_part(one: InkMap) -> Candidate:
             break
         marks[ruled_lines(marks)] = 0
         parts = Parts(ink, marks, one.plane is not None)
-        best = max(best, _main_part(one, parts), key=lambda candidate: candidate.score)
+        found = _main_part(one, parts)
+        if found and (best is None or found.score > best.score):
+            best = found
         if not parts.at_edge.any():
             break
         ink = without_edges(ink, parts)
@@ -101,11 +110,12 @@ def without_edges(ink: np.ndarray, parts: Parts) -> np.ndarray:
     return ink * (1 - gone)
 
 
-def _main_part(one: InkMap, parts: Parts) -> Candidate:
-    """Return the likeliest of the parts."""
-    best = Candidate(0)
+def _main_part(one: InkMap, parts: Parts) -> Candidate | None:
+    """Return the likeliest of the parts, None where none is likely at all."""
+    best: Candidate | None = None
     for part in np.argsort(-parts.likely)[:6]:
-        if parts.likely[part] <= best.score:
+        least = best.score if best else 0.0
+        if parts.likely[part] <= least:
             break
         where = parts.around(part)
         mask = (parts.labels[where] == part).astype(np.uint8)
@@ -117,7 +127,7 @@ def _main_part(one: InkMap, parts: Parts) -> Candidate:
             if parts.mean[part] < FAINT:
                 continue
             score *= _paper_beside(one, where, mask, parts.mean[part]) ** 2
-        if score > best.score:
+        if score > least:
             best = Candidate(score, one, parts, int(part), stroke)
     return best
 
@@ -136,11 +146,13 @@ def _paper_beside(
     beside = outer > inner
     if not beside.any():
         return 1.0
+    assert one.plane is not None
+    assert one.other is not None
     gap = (one.other[where] > 0.8 * contrast)[beside].mean()
     # Ink and paper are those nearby, so that a shadow's edge across the digit does not count.
     near = (15, 15)
     plane = one.plane[where]
-    share = cv2.max(cv2.blur(mask.astype(np.float32), near), 1e-6)
+    share = np.maximum(cv2.blur(mask.astype(np.float32), near), np.float32(1e-6))
     ink = cv2.blur((plane * mask).astype(np.float32), near) / share
     middle = (ink + cv2.dilate(plane, np.ones(near, np.uint8))) / 2
     inky = (plane < middle)[beside].mean()

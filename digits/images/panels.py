@@ -64,7 +64,7 @@ def _upright_corners(outline: np.ndarray) -> np.ndarray:
     """Return the corners, int32 (4, 2), of an outline's bounding box, int32 (m, 1, 2)."""
     left, top, width, height = cv2.boundingRect(outline)
     right, bottom = left + width - 1, top + height - 1
-    return np.int32([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.int32)
 
 
 def cut_out(
@@ -80,7 +80,7 @@ def cut_out(
         int(np.hypot(*(corners[a] + corners[b] - corners[0] - corners[c])) / 2)
         for a, b, c in ((1, 2, 3), (2, 3, 1))
     )
-    upright = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     view = cv2.getPerspectiveTransform((corners + 0.5) / scale, (upright - rim) / scale)
     size = [max(1, round((side - 2 * rim) / scale)) for side in (width, height)]
     return cv2.warpPerspective(rgb, view, size), view

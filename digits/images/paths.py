@@ -79,7 +79,13 @@ class Arc:
     @property
     def score(self) -> float:
         """Logarithm of how likely it is what it is taken for."""
-        return self.prior if self.left_out else self.prior + self.scored.evidence
+        return self.prior if self.left_out else self.prior + self.read.evidence
+
+    @property
+    def read(self) -> Scored:
+        """What is read in it; of an arc that was scored."""
+        assert self.scored is not None
+        return self.scored
 
 
 def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:

@@ -144,8 +144,8 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
         number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
         for arc, group in zip(digits, _groups(path, digits, height), strict=True):
             box = _box(arc.piece, view)
-            answer = arc.scored.probabilities
-            number.append(NumberDigit(arc.scored.digit, box, row, group, answer))
+            answer = arc.read.probabilities
+            number.append(NumberDigit(arc.read.digit, box, row, group, answer))
         row += bool(digits)
     return number
 
@@ -167,7 +167,7 @@ def _is_print(word: list[Arc], usual: float) -> bool:
     """
     letters = [arc for arc in word if not arc.left_out] or word
     height = float(np.median([arc.piece.height for arc in letters]))
-    doubtful = any(arc.left_out or arc.scored.probabilities.max() < SURE for arc in word)
+    doubtful = any(arc.left_out or arc.read.probabilities.max() < SURE for arc in word)
     return height < SMALL * usual or (doubtful and height < SMALLER * usual and len(word) > 1)
 
 
@@ -194,9 +194,12 @@ def _single(
 ) -> NumberDigit | None:
     """Return what was found as a picture of one digit, or None where it is none."""
     ink = None if found.several else refined(found)
-    if normal is None and ink is None:
+    if normal is not None:
+        digit = normal
+    elif ink is not None:
+        digit = normalise(ink)
+    else:
         return None
-    digit = normalise(ink) if normal is None else normal
     mask = found.mask if normal is None else np.ones_like(found.mask)
     left, top, width, height = cv2.boundingRect(mask)
     whole = Piece(left, top, np.ones((height, width), bool))
@@ -233,7 +236,7 @@ def _covers(box: Box, other: Box) -> bool:
 def _box(piece: Piece, view: np.ndarray) -> Box:
     """Return the box of a piece of a page with that view, in px of the picture."""
     left, top, right, bottom = piece.left, piece.top, piece.right, piece.bottom
-    corners = np.float32([[(left, top), (right, top), (right, bottom), (left, bottom)]])
+    corners = np.array([[(left, top), (right, top), (right, bottom), (left, bottom)]], np.float32)
     there = cv2.perspectiveTransform(corners, np.linalg.inv(view))[0]
     low, high = np.floor(there.min(axis=0)), np.ceil(there.max(axis=0))
     return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])

@@ -69,7 +69,7 @@ def _lines_to_frame(mask: np.ndarray, slope: float, thick: int) -> np.ndarray | 
     mask: uint8 (h, w), 0 or 1. slope: dy / dx.
     """
     height, width = mask.shape
-    shear = np.float32([[1, 0, 0], [-slope, 1, slope * width / 2]])
+    shear = np.array([[1, 0, 0], [-slope, 1, slope * width / 2]], np.float32)
     level = cv2.warpAffine(mask, shear, (width, height), flags=cv2.INTER_NEAREST)
     level = cv2.dilate(level, np.ones((3, 5), np.uint8))  # over gaps, and steps of a slanted line
     level = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from digits.images.groups import grouped
-from digits.images.marks import Candidate, clear_marks, likeliest_part
+from digits.images.marks import Candidate, clear_marks, likeliest
 from digits.images.panels import cut_out, panels, sheets
 from digits.images.paper import (
     InkMap,
@@ -77,8 +77,8 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
         maps = maps_of_photo(small, strongest_channel(small))
     else:
         maps = [map_of_drawing(small, paper)]
-    best = max((likeliest_part(one) for one in maps), key=lambda one: one.score)
-    found = _found(rgb, scale, best) if best.score else None
+    best = likeliest(maps)
+    found = _found(rgb, scale, best) if best else None
     for corners in _panels_of(small, maps) if depth else ():
         rim = 2 if paper is not None else 2 + max(small.shape) // 80  # blurred, not quite straight
         panel, view = cut_out(rgb, corners, scale, rim)
@@ -102,8 +102,7 @@ def search_whole(rgb: np.ndarray) -> list[Found]:
         kinds = [some[kind::2] for some in maps for kind in (0, 1)]
     else:
         kinds = [[map_of_drawing(small, paper)]]
-    best = [max(map(likeliest_part, kind), key=lambda one: one.score) for kind in kinds]
-    return [_found(rgb, scale, one) for one in best if one.score]
+    return [_found(rgb, scale, best) for kind in kinds if (best := likeliest(kind))]
 
 
 def _reduced(rgb: np.ndarray) -> tuple[np.ndarray, float]:

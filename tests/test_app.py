@@ -367,6 +367,18 @@ def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipp
     assert len(feedback.load(home)[0]) == 2
 
 
+def test_corrections_that_cannot_be_changed_say_why(page, home, shipped, monkeypatch):
+    def refuse(*_):
+        raise feedback.StoreError("The store is busy.")
+
+    monkeypatch.setattr(feedback, "remove", refuse)
+    add_misread(home, shipped, 1)
+    page.run()
+    open_part(page, "Corrections")
+    button(page, "Remove").click().run()
+    assert page.toast[0].value == "The store is busy."
+
+
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):
     other = make_home(tmp_path_factory.mktemp("other"))
     add_misread(other, shipped, 2)

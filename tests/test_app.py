@@ -20,7 +20,7 @@ from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.home import Home
 from digits.jobs import launch, progress, schedule
-from digits.page import reading, sandbox
+from digits.page import learning, reading, sandbox
 from digits.versions import receipts
 from digits.versions.receipts import Line
 from tests.homes import PROJECT, add_misread, make_home, misread
@@ -348,6 +348,22 @@ def test_page_run_elsewhere_shows_its_progress(page, home, shipped):
     assert button(page, "Run Fine-tuning").disabled
 
 
+@pytest.mark.parametrize(
+    ("state", "of_this_run", "words"),
+    [
+        (progress.RUNNING, False, "Training, about 20 s left"),
+        (versions.PUBLISHED, False, "Starting"),
+        (versions.PUBLISHED, True, "Finishing"),
+    ],
+)
+def test_show_progress_says_what_is_true_at_both_ends(monkeypatch, state, of_this_run, words):
+    shown = []
+    monkeypatch.setattr(st, "progress", lambda share, text: shown.append(text))
+    status = progress.Status(state, phase="Training", share=0.5, seconds_left=11)
+    learning.show_progress(status, of_this_run)
+    assert shown == [words]
+
+
 def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipped):
     add_misread(home, shipped, 2)
     page.run()
@@ -365,6 +381,18 @@ def test_corrections_are_shown_relabelled_removed_and_restored(page, home, shipp
     group(page, "State").set_value("removed").run()
     button(page, "Restore").click().run()
     assert len(feedback.load(home)[0]) == 2
+
+
+def test_corrections_that_cannot_be_changed_say_why(page, home, shipped, monkeypatch):
+    def refuse(*_):
+        raise feedback.StoreError("The store is busy.")
+
+    monkeypatch.setattr(feedback, "remove", refuse)
+    add_misread(home, shipped, 1)
+    page.run()
+    open_part(page, "Corrections")
+    button(page, "Remove").click().run()
+    assert page.toast[0].value == "The store is busy."
 
 
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):

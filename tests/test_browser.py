@@ -228,6 +228,18 @@ def test_file_beyond_the_limit_says_why_to_everybody(page, tmp_path):
     assert reason.bounding_box()["width"] > 100
 
 
+def test_several_pictures_stand_in_the_order_of_the_document(page):
+    upload(page, *(PROJECT / "examples").glob("*.png"))
+    expect(page.get_by_text("4 sure, 2 unsure")).to_be_visible()
+    settle(page)
+    boxes = [one.bounding_box() for one in page.locator(".st-key-cards .answer h2").all()]
+    places = [(round(box["y"] / 50), box["x"]) for box in boxes]  # a line is over 50 px high
+    assert len(places) == 6
+    assert places == sorted(places)
+    page.get_by_role("button", name="All are right").click()
+    expect(page.locator(".said")).to_have_count(6)
+
+
 def test_picture_pasted_while_drawing_is_read(page):
     click(page, "radio", "Draw")
     page.locator("canvas").last.wait_for()
@@ -295,6 +307,9 @@ def test_axe_finds_no_violation_in_any_part(browser, address, home, size, scheme
     assert violations(page) == []
     click(page, "button", "0")
     expect(page.locator(".said").get_by_text("Stored: 8 → 0")).to_be_visible()
+    assert violations(page) == []
+    upload(page, *(PROJECT / "examples").glob("*.png"))
+    expect(page.get_by_text("4 sure, 2 unsure")).to_be_visible()
     assert violations(page) == []
     for part in ("Corrections", "Versions", "Lesson"):
         click(page, "tab", part)

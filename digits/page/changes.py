@@ -66,7 +66,11 @@ def show_kept() -> None:
         short = st.selectbox("Another version", list(names)[::-1], width=160)
         path = home().versions / f"{names[short]}.h5"
         st.download_button(
-            f"Download {short}", path.read_bytes, path.name, icon=":material/download:"
+            f"Download {short}",
+            path.read_bytes,
+            path.name,
+            icon=":material/download:",
+            on_click="ignore",
         )
         if may_change():
             button(f"Put {short} in service", "versions", put_back, names[short])

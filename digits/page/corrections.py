@@ -19,7 +19,6 @@ from digits.page.shared import (
     may_change,
     password,
     serving,
-    show_problem,
     show_sharp,
     thumbnail,
     visit,
@@ -55,7 +54,6 @@ def show() -> None:
         st.caption(f"{count(len(cards), 'correction')}: {numbers}")
     if not chosen:
         st.info("No corrections match." if cards else "Nothing is stored yet.")
-    show_problem("corrections")
     doubts = states.doubts(home())
     pages = -(-len(chosen) // GALLERY)
     page = st.pagination(pages) if pages > 1 else 1

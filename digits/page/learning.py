@@ -156,19 +156,22 @@ def show_run(was_running: bool) -> None:
     if running != was_running:
         st.rerun()  # the whole page: another version may be in service now
     if running:
-        own = started(str(home()))
-        show_progress(progress.read(home()), own[0].at if own else "")
+        status, own = progress.read(home()), started(str(home()))
+        show_progress(status, bool(own) and status.at >= own[0].at)
     else:
         show_ending()
 
 
-def show_progress(status: progress.Status, since: str) -> None:
-    """Show how far the run is that was started at `since`; its first and last words lag behind."""
+def show_progress(status: progress.Status, of_this_run: bool) -> None:
+    """Show how far a run is, also before its first word and after its last.
+
+    of_this_run: whether a status of a run that ended is this one's, not an earlier one's.
+    """
     if status.state == progress.RUNNING:
         left = status.seconds_left
         about = "" if left is None else f", about {-(-left // LEFT_STEP) * LEFT_STEP} s left"
         st.progress(status.share, f"{status.phase}{about}")
-    elif status.state and status.at >= since:
+    elif of_this_run:
         st.progress(1.0, "Finishing")
     else:
         st.progress(0.0, "Starting")

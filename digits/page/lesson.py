@@ -80,7 +80,8 @@ def show_experiment(was_running: bool) -> None:
         if one.is_alive() != was_running:
             st.rerun()
         if was_running:
-            show_progress(progress.read(one.sandbox), "")
+            status = progress.read(one.sandbox)
+            show_progress(status, bool(status.state))
             return
         off = " and ".join(one.without) or "nothing"
         st.info(f"In the sandbox, with {off} switched off: {one.says}")

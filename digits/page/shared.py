@@ -61,11 +61,11 @@ def show_problem(place: str) -> None:
 
 
 def change(action: Callable, done: str, *arguments: Any) -> None:
-    """Do something to a stored correction and say so, or note why not."""
+    """Do something to a stored correction; say so, or why not."""
     try:
         action(home(), *arguments)
     except feedback.StoreError as error:
-        visit().problems["corrections"] = str(error)
+        st.toast(str(error), icon=":material/error:", duration="infinite")
     else:
         st.toast(done, icon=":material/check_circle:")
 

@@ -12,18 +12,14 @@ from __future__ import annotations
 import gc
 
 import streamlit as st
-from PIL import Image
 
 from digits import feedback, model
-from digits.home import PROJECT
-from digits.page import changes, corrections, drawing, learning, lesson, reading
+from digits.page import changes, corrections, frame, learning, lesson, reading
 from digits.page.shared import serving
 from digits.rows import DataError
 
-PARTS = PROJECT / "digits" / "page"
 WIDTH = 1080  # px of the page at most: two columns side by side, lines still readable
 HEAD = 88  # px of its head
-BANNER = 640  # px: shown at half of that
 COLLECT = 5  # s between full collections of garbage: each halts all visitors for 0.1 s
 
 
@@ -32,12 +28,12 @@ def main() -> None:
     st.set_page_config("Digits that learn", page_icon=":material/draw:", layout="wide")
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH, key="page"):
         with st.container(height=HEAD, border=False):  # known before what it holds has come
-            st.html(head())
+            st.html(frame.head())
         try:
             show_page()
         except (model.ModelError, feedback.StoreError, DataError) as error:
             st.error(str(error), icon=":material/error:")
-    st.html(f"<script>{script()}</script>", unsafe_allow_javascript=True)
+    st.html(frame.script(), unsafe_allow_javascript=True)
     collect_garbage()
 
 
@@ -48,25 +44,6 @@ def collect_garbage() -> None:
     Streamlit would do so after every run of any visitor's; .streamlit/config.toml tells it not to.
     """
     gc.collect()
-
-
-@st.cache_data
-def head() -> str:
-    """Return the styles and the head of the page as HTML."""
-    with Image.open(PROJECT / "num.png") as picture:
-        banner = drawing.image(drawing.shrunk(picture, BANNER), "Ten handwritten digits, 0 to 9")
-    style = (PARTS / "page.css").read_text("utf-8")
-    words = "Give it a handwritten digit. Tell it when it is wrong: the network learns."
-    return (
-        f"<style>{style}</style>"
-        f'<div class="head"><div><h1>Which digit is it?</h1><p>{words}</p></div>{banner}</div>'
-    )
-
-
-@st.cache_data
-def script() -> str:
-    """Return what runs in the browser beside Streamlit."""
-    return (PARTS / "page.js").read_text("utf-8")
 
 
 def show_page() -> None:
@@ -85,7 +62,7 @@ def show_page() -> None:
             with tab:
                 part.show()
     if st.toggle("Presenter mode", key="present", bind="query-params", help="For a projector"):
-        st.html(f"<style>{(PARTS / 'presenter.css').read_text('utf-8')}</style>")
+        st.html(frame.presenter_style())
     serving()  # says at once when model.h5 cannot serve
 
 

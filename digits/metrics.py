@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ONE_SIDED_95 = 1.645  # quantile of the normal distribution
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -66,3 +68,16 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     middle = share + spread / 2
     half = z * np.sqrt(share * (1 - share) / n + spread / (4 * n))
     return float((middle - half) / (1 + spread)), float((middle + half) / (1 + spread))
+
+
+def loss_limit(predictions: Predictions) -> float:
+    """Return the upper one-sided 95 % limit of the accuracy lost, as a share of the rows.
+
+    The rows are paired, so only those that flipped carry weight; half a row is added to each
+    cell, so that no flips at all do not mean no doubt (Agresti & Min 2005,
+    https://doi.org/10.1002/sim.1781).
+    """
+    broken, fixed = predictions.broken.sum() + 0.5, predictions.fixed.sum() + 0.5
+    n = len(predictions.labels) + 2
+    spread = np.sqrt(broken + fixed - (broken - fixed) ** 2 / n) / n
+    return float((broken - fixed) / n + ONE_SIDED_95 * spread)

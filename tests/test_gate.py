@@ -27,7 +27,7 @@ def test_predictions_flips_are_told_apart():
 
 
 def limit(n=3000, broken=0, fixed=0):
-    return gate.loss_limit(predictions(n, broken=range(broken), fixed=range(n - fixed, n)))
+    return metrics.loss_limit(predictions(n, broken=range(broken), fixed=range(n - fixed, n)))
 
 
 def test_loss_limit_no_flips_still_leaves_doubt_that_shrinks_with_the_rows():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digits.metrics import Predictions, correct, nll
+from digits.metrics import Predictions, correct, loss_limit, nll
 
 MIN_HELD_OUT = 1_000  # rows; with fewer, not even a candidate that errs nowhere new could pass
 MIN_DIGIT_ROWS = 50  # held-out rows of each digit: of fewer, DIGIT_ROWS would be a large share
@@ -26,7 +26,6 @@ LEARNED_SHARE = 0.5  # of the misclassified corrections; true ones nearly all, j
 TRIAL_FROM = 20  # misclassified corrections; from then on they must also tell of each other
 TRIAL_SHARE = 0.05  # of them that the others classify correctly; true labels reach 13 %
 FILE_TOLERANCE = 1e-4  # of a probability: what another order of summing may change
-ONE_SIDED_95 = 1.645  # quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -35,19 +34,6 @@ class Decision:
 
     allowed: bool
     reason: str
-
-
-def loss_limit(predictions: Predictions) -> float:
-    """Return the upper one-sided 95 % limit of the accuracy lost, as a share of the rows.
-
-    The rows are paired, so only those that flipped carry weight; half a row is added to each
-    cell, so that no flips at all do not mean no doubt (Agresti & Min 2005,
-    https://doi.org/10.1002/sim.1781).
-    """
-    broken, fixed = predictions.broken.sum() + 0.5, predictions.fixed.sum() + 0.5
-    n = len(predictions.labels) + 2
-    spread = np.sqrt(broken + fixed - (broken - fixed) ** 2 / n) / n
-    return float((broken - fixed) / n + ONE_SIDED_95 * spread)
 
 
 def decide(

@@ -1,0 +1,38 @@
+"""What stands around the parts of the page: its head, its styles, its script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from digits.home import PROJECT
+from digits.page import drawing
+
+FILES = Path(__file__).resolve().parent
+BANNER = 640  # px: shown at half of that
+
+
+@st.cache_data
+def head() -> str:
+    """Return the styles and the head of the page as HTML."""
+    with Image.open(PROJECT / "num.png") as picture:
+        banner = drawing.image(drawing.shrunk(picture, BANNER), "Ten handwritten digits, 0 to 9")
+    words = "Give it a handwritten digit. Tell it when it is wrong: the network learns."
+    return (
+        f"<style>{(FILES / 'page.css').read_text('utf-8')}</style>"
+        f'<div class="head"><div><h1>Which digit is it?</h1><p>{words}</p></div>{banner}</div>'
+    )
+
+
+@st.cache_data
+def presenter_style() -> str:
+    """Return what makes the page large, for a projector, as HTML."""
+    return f"<style>{(FILES / 'presenter.css').read_text('utf-8')}</style>"
+
+
+@st.cache_data
+def script() -> str:
+    """Return what runs in the browser beside Streamlit, as HTML."""
+    return f"<script>{(FILES / 'page.js').read_text('utf-8')}</script>"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from digits.learning import gate
+from digits import metrics
 from digits.metrics import Predictions
 
 

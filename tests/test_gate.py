@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from digits.learning import gate
 from digits import metrics
+from digits.learning import gate
 from digits.metrics import Predictions
 
 

@@ -14,7 +14,6 @@ import argparse
 import csv
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,12 +23,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from digits import images, metrics, model  # noqa: E402
-from digits.rows import is_held_out, read_rows  # noqa: E402
-from tests import number_pictures  # noqa: E402
+from digits import images, metrics, model
+from digits.home import MODEL, PROJECT
+from digits.rows import TRAIN, is_held_out, read_rows
+from tests import number_pictures
 
 ROW = "{:<14} {:>5} {:>8} {:>18} {:>8} {:>8} {:>10} {:>7}"
 PAGE_DIGITS = 100  # of the page that is timed, on one core
@@ -43,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     options = _options(argv)
     cv2.setNumThreads(1)  # times are of one core
     net = model.load_light(options.model)
-    rows, labels = read_rows(ROOT / "train.csv")
+    rows, labels = read_rows(PROJECT / TRAIN)
     held = is_held_out(rows)
     rows, labels = rows[held], labels[held]
     print(
@@ -176,7 +173,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=Path, help="folder of real pictures with numbers.csv")
-    parser.add_argument("--model", type=Path, default=ROOT / "model.h5")
+    parser.add_argument("--model", type=Path, default=PROJECT / MODEL)
     parser.add_argument("--count", type=int, default=100, help="simulated pictures of each kind")
     return parser.parse_args(argv)
 

@@ -10,6 +10,7 @@ Everything is kept in one home: the folder DIGITS_HOME, or else that of this scr
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -29,10 +30,8 @@ def main() -> None:
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH, key="page"):
         with st.container(height=HEAD, border=False):  # known before what it holds has come
             st.html(frame.head())
-        try:
-            show_page()
-        except (model.ModelError, feedback.StoreError, DataError) as error:
-            st.error(str(error), icon=":material/error:")
+        show_part(frame.fill_home)
+        show_part(show_page)
     st.html(frame.script(), unsafe_allow_javascript=True)
     collect_garbage()
 
@@ -46,6 +45,14 @@ def collect_garbage() -> None:
     gc.collect()
 
 
+def show_part(show: Callable[[], None]) -> None:
+    """Show a part of the page, or in its place why it cannot be: the others do without."""
+    try:
+        show()
+    except (model.ModelError, feedback.StoreError, DataError, OSError) as error:
+        st.error(str(error), icon=":material/error:")
+
+
 def show_page() -> None:
     """Show the parts of the page, each behind its tab."""
     loop, stored, networks, classroom = st.tabs(
@@ -55,12 +62,12 @@ def show_page() -> None:
         bind="query-params",
     )
     with loop:  # drawn even behind another tab: else its uploads would be forgotten
-        reading.show()
-        learning.show()
+        show_part(reading.show)
+        show_part(learning.show)
     for tab, part in ((stored, corrections), (networks, changes), (classroom, lesson)):
         if tab.open:
             with tab:
-                part.show()
+                show_part(part.show)
     if st.toggle("Presenter mode", key="present", bind="query-params", help="For a projector"):
         st.html(frame.presenter_style())
     serving()  # says at once when model.h5 cannot serve

@@ -9,6 +9,7 @@ from PIL import Image
 
 from digits.home import PROJECT
 from digits.page import drawing
+from digits.page.shared import home
 
 FILES = Path(__file__).resolve().parent
 BANNER = 640  # px: shown at half of that
@@ -36,3 +37,9 @@ def presenter_style() -> str:
 def script() -> str:
     """Return what runs in the browser beside Streamlit, as HTML."""
     return f"<script>{(FILES / 'page.js').read_text('utf-8')}</script>"
+
+
+def fill_home() -> None:
+    """Give an empty home what is shipped, and say so."""
+    if filled := home().fill():
+        st.info(filled)

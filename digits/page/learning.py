@@ -13,6 +13,7 @@ import streamlit as st
 from digits import feedback, metrics, model, versions
 from digits.feedback import verdicts
 from digits.feedback.corrections import Correction
+from digits.home import Home
 from digits.jobs import launch, progress
 from digits.learning.run import fingerprint_of, last_fingerprint
 from digits.page import drawing
@@ -78,7 +79,7 @@ def show_waiting(stored: list[Correction], running: bool) -> None:
     waiting = [one for one in stored[::-1] if one.key not in seen]
     wait = "waits" if len(waiting) == 1 else "wait"
     st.markdown(f"**{count(len(waiting), 'correction')}** {wait}, of {len(stored):,} stored.")
-    new = bool(stored) and fingerprint_of(home(), stored) != last_fingerprint(home())
+    new = bool(stored) and is_new(home(), stored)
     button(
         "Run Fine-tuning",
         "learning",
@@ -98,6 +99,13 @@ def show_waiting(stored: list[Correction], running: bool) -> None:
     )
 
 
+def is_new(home: Home, stored: list[Correction]) -> bool:
+    """Return whether a run would find anything that the last one had not."""
+    paths = [home.table, home.images, home.model, home.history]
+    fingerprint = home.read_once("fingerprint", paths, lambda: fingerprint_of(home, stored))
+    return fingerprint != last_fingerprint(home)
+
+
 def show_version() -> None:
     """Say which network answers, since when, and why if it stands in for `model.h5`."""
     try:
@@ -106,6 +114,8 @@ def show_version() -> None:
         return
     since = datetime.fromisoformat(now.version.since).strftime("%d %B %Y, %H:%M")
     st.caption(f"Version **{now.version.short}** answers, in service since {since} UTC.")
+    if not isinstance(now.net, model.numpy_network.Network):
+        st.caption(model.describe(now.net))
     if now.problem:
         st.warning(now.problem, icon=":material/healing:")
 

@@ -40,7 +40,7 @@ def visit() -> Visit:
 def serving() -> versions.Serving:
     """Return the network that answers; loaded again only when model.h5 has changed."""
     one = home()
-    return one.read_once("serving", [one.model], lambda: versions.serving(one, model.load_light))
+    return one.read_once("serving", [one.model], lambda: versions.serving(one, model.load_serving))
 
 
 def button(label: str, place: str, action: Callable, *arguments: Any, **look: Any) -> None:

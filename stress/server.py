@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from digits import durable, feedback, model, versions
+from digits import durable, feedback, images, model, versions
 from digits.home import Home
 from digits.jobs import launch, schedule
 from digits.rows import read_rows
@@ -43,6 +43,7 @@ MAX_GROWTH = 8.0  # MB over the last half of the swaps, by the slope of a line t
 MAX_ANSWER = 10.0  # s that any visitor waits, with 20 of them and a run on two cores
 MIN_DURING = 0.6  # of all clicks: as many must fall into a run
 EACH = 20  # pictures read at once, the most the page takes
+SPARE = 10  # misread pictures more than are needed
 AT_ONCE = 2  # visitors after each swap
 THINK = 3.0  # s before each click: a person looks first
 CORRECTIONS = 30  # stored before the first fine-tuning, so that it has something to learn
@@ -169,7 +170,9 @@ async def crowd(server: Server, home: Home, given: list[list[tuple]]) -> list[tu
 def pictures(home: Home, visitors: int, judged: int) -> list[list[tuple]]:
     """Return what `crowd` takes: of each visitor's pictures, every other one is misread so far."""
     half = -(-visitors * judged // 2)
-    wrong = misread(model.load_light(home.model), half)
+    net = model.load_light(home.model)
+    wrong = [one for one in misread(net, half + SPARE) if len(images.read_digits(one[0], net)) == 1]
+    wrong = wrong[:half]  # a few of that style are taken for two digits
     digits, labels = read_rows(home.train)
     chosen = np.linspace(0, len(digits) - 1, half).astype(int)
     right = zip(drawn(digits[chosen]), labels[chosen], strict=True)

@@ -45,7 +45,7 @@ def damaged(saved, tmp_path):
 
 def test_import_of_what_the_page_needs_brings_nothing_heavy():
     rooms = (
-        "feedback.archive feedback.verdicts jobs.progress jobs.schedule model.training page.charts"
+        "feedback.archive feedback.verdicts jobs.progress jobs.schedule model.training page.drawing"
     )
     modules = ", ".join(f"digits.{room}" for room in rooms.split())
     script = f"import sys, {modules}; print(*sys.modules)"

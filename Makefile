@@ -1,5 +1,5 @@
 # make run: the page. make test: every test. make lint: form, types, floors, sizes.
-# make stress: up to ten minutes of wear. Each sets itself up in .venv first.
+# make stress: up to twenty minutes of wear. Each sets itself up in .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin

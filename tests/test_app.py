@@ -114,12 +114,11 @@ def test_page_nothing_given_offers_three_ways_examples_and_fine_tuning(page):
 
 
 def test_page_drawn_collects_garbage_once(page, monkeypatch):
-    page.run()  # the first takes longer, which would count as a visit later on
-    collected = []
-    monkeypatch.setattr(gc, "collect", lambda *generation: collected.append(generation))
+    callers = []  # others, such as Streamlit and TensorFlow, collect as they like
+    monkeypatch.setattr(gc, "collect", lambda *_: callers.append(sys._getframe(1).f_code.co_name))
     st.cache_resource.clear()
-    page.run()
-    assert collected == [()]
+    page.run().run()
+    assert callers.count("collect_garbage") == 1
 
 
 def test_page_digit_is_read(page, rows):

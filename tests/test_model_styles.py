@@ -111,17 +111,18 @@ def test_draw_open_loop_leaves_a_digit_without_loop_as_it_is():
         assert np.array_equal(STYLES[name].change(stem(), np.random.default_rng(0)), stem())
 
 
-def test_mix_gives_all_styles_alike_but_those_held_out(rows):
-    styled, labels = styles.mix(*rows, 230, np.random.default_rng(0))
-    taught = [STYLES[name].label for name in STYLES if name not in styles.HELD_OUT]
-    assert (styled.shape, labels.shape) == ((230, 28, 28), (230,))
-    counts = np.bincount(labels, minlength=10)
-    assert np.abs(counts - 230 / len(taught) * np.bincount(taught, minlength=10)).max() <= 5
+def test_mix_gives_all_styles_by_their_shares_but_those_held_out(rows):
+    taught = [style for name, style in STYLES.items() if name not in styles.HELD_OUT]
+    n = 3 * sum(style.share for style in taught)
+    styled, labels = styles.mix(*rows, n, np.random.default_rng(0))
+    assert (styled.shape, labels.shape) == ((n, 28, 28), (n,))
+    of_label = [sum(3 * style.share for style in taught if style.label == d) for d in range(10)]
+    assert np.bincount(labels, minlength=10).tolist() == of_label
 
 
 def test_mix_named_styles_gives_these_alone(rows):
     _, labels = styles.mix(*rows, 7, np.random.default_rng(0), ["7 with a bar", "2 with a loop"])
-    assert labels.tolist() == [7] * 4 + [2] * 3
+    assert labels.tolist() == [7] * 5 + [2] * 2  # shares of 2 and 1
 
 
 def test_styles_no_slashed_zero_is_taught():

@@ -186,8 +186,7 @@ def _bar(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height = bottom - top
     row = round(top + height * rng.uniform(0.42, 0.62))
     cross, reach = np.array([_middle(ink, row), row]), height * rng.uniform(0.14, 0.32, 2)
-    tilt = rng.uniform(-0.3, 0.15)
-    level = np.array([1, tilt])
+    level = np.array([1, rng.uniform(-0.3, 0.15)])
     _write(ink, [cross - reach[0] * level, cross + reach[1] * level], _pen(ink, rng), rng)
     return ink
 

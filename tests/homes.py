@@ -11,7 +11,7 @@ from PIL import Image
 
 from digits import feedback, images, model
 from digits.home import Home
-from digits.rows import is_held_out, read_rows
+from digits.rows import TRAIN, is_held_out, read_rows
 from tests.styles import STYLED, on_paper, restyle
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,23 @@ def misread(net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
     ]
     assert len(wrong) >= n, f"only {len(wrong)} of {len(pictures)} styled digits are misread"
     return wrong[:n]
+
+
+def misread_number(net) -> tuple[Image.Image, list[int]]:
+    """Return a picture of three digits, of which net gets the middle one alone wrong; labels.
+
+    It is unsure of the middle digit and sure of the others.
+    """
+    digits, labels = read_rows(PROJECT / TRAIN)
+    first, last = (on_paper(digits[np.flatnonzero(labels == label)[0]]) for label in (3, 8))
+    for picture, _, label in misread(net, 40):
+        page = Image.fromarray(np.hstack([first, picture.convert("L"), last])).convert("RGB")
+        answers = [one.probabilities for one in images.read_digits(page, net)]
+        guesses = [int(answer.argmax()) for answer in answers]
+        sure = [answer.max() >= model.SURE for answer in answers]
+        if guesses[::2] == [3, 8] and guesses[1] != label and sure == [True, False, True]:
+            return page, [3, label, 8]
+    raise AssertionError("every middle digit is classified correctly beside others")
 
 
 def add_misread(home: Home, net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:

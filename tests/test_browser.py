@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from digits import feedback, model
-from tests.homes import PROJECT, add_misread, make_home, misread
+from tests.homes import PROJECT, add_misread, make_home, misread, misread_number
 from tests.served import BROWSER, LAUNCH, serve
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
@@ -137,6 +137,49 @@ def test_loop_upload_correct_fine_tune_see_it_learned_roll_back(
     click(page, "tab", "Read and learn")
     expect(page.get_by_text("v2 was rolled back: v1 answers.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.close()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_number_one_digit_corrected_is_read_right_after_a_run(
+    browser, address, home, tmp_path, size
+):
+    picture, (first, label, last) = misread_number(model.load_light(home.model))
+    picture.save(tmp_path / "number.png")
+    page = open_page(browser, address, size)
+    number = page.locator(".number h2")
+
+    upload(page, tmp_path / "number.png")
+    expect(number).to_have_text(re.compile(f"^{first}[^{label}]{last}$"))
+    click(page, "button", str(label))
+    expect(number).to_have_text(f"{first}{label}{last}")
+    assert [one.actual for one in feedback.load(home)[0]] == [label]
+
+    click(page, "button", "Run Fine-tuning")
+    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
+    page.reload()
+    upload(page, tmp_path / "number.png")
+    expect(number).to_have_text(f"{first}{label}{last}")
+    page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_number_drawn_on_the_wide_sheet_is_read(browser, address, size):
+    page = open_page(browser, address, size)
+    click(page, "radio", "Draw")
+    page.get_by_text("For a number").click()
+    settle(page)
+    canvas = page.locator("canvas").last
+    box = canvas.bounding_box()
+    for across in (0.2, 0.5, 0.8):
+        x = box["x"] + across * box["width"]
+        page.mouse.move(x, box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(x, box["y"] + 0.8 * box["height"], steps=8)
+        page.mouse.up()
+    expect(page.locator(".number h2")).to_have_text("111")
+    expect(canvas).to_be_in_viewport(ratio=1)
+    expect(page.locator(".number h2")).to_be_in_viewport(ratio=1)
     page.close()
 
 

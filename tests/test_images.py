@@ -272,6 +272,16 @@ def test_read_digit_noisy_empty_paper_is_refused():
         read_digit(pictures.as_picture(pictures.camera(paper, rng)))
 
 
+@pytest.mark.parametrize("towards", [(1, 1), (1, 0.3), (-1, 0.5), (-0.3, -1)])
+def test_read_digit_paper_that_grows_darker_to_one_side_is_refused(towards):
+    down, right = towards
+    row, column = np.mgrid[:160, :160] / 160
+    slope = down * row + right * column
+    grey = np.interp(slope, (slope.min(), slope.max()), (40, 230)).astype(np.uint8)
+    with pytest.raises(ImageError, match="No ink"):
+        read_digit(Image.fromarray(grey))
+
+
 @pytest.mark.parametrize("noise", [0, 4])
 def test_read_digit_two_digits_side_by_side_are_refused(noise, digits):
     page = page_with(digits[0], side=400, at=(60, 10))

@@ -8,15 +8,13 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from digits import feedback, images, model
 from digits.page import guesses, number
 from digits.page.visit import NO_DIGIT, Given, Visit
 from digits.versions import Serving, current
-from tests.homes import PROJECT, make_home, misread
-from tests.styles import on_paper
+from tests.homes import PROJECT, make_home, misread_number
 
 
 @pytest.fixture
@@ -26,17 +24,9 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def sheet(rows, shipped):
+def sheet(shipped):
     """A picture of three digits, of which the middle one is misread, with their labels."""
-    digits, labels = rows
-    first, last = (on_paper(digits[np.flatnonzero(labels == label)[0]]) for label in (3, 8))
-    for picture, _, label in misread(shipped, 12):
-        middle = np.asarray(picture.convert("L"))
-        page = Image.fromarray(np.hstack([first, middle, last])).convert("RGB")
-        guesses = [int(one.probabilities.argmax()) for one in images.read_digits(page, shipped)]
-        if guesses[::2] == [3, 8] and guesses[1] != label:
-            return page, [3, label, 8]
-    raise AssertionError("every middle digit is classified correctly beside others")
+    return misread_number(shipped)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from PIL import Image
 
 from digits import images, model
 from digits.home import MODEL, PROJECT
+from digits.images.lines import in_lines
 from digits.images.pieces import Piece
 from digits.images.signs import crossness
 from digits.rows import is_held_out
@@ -131,6 +132,22 @@ def test_read_digits_underline_is_left_out(clear, net):
     assert images.read_digits(Image.fromarray(page), net).text() == "96"
 
 
+def test_read_digits_edge_of_a_table_beside_the_sheet_is_no_one(clear, net):
+    page = np.full((420, 600), 210, np.uint8)
+    for i, digit in enumerate(clear[:8]):
+        top, left = 60 + 180 * (i // 4), 60 + 120 * (i % 4)
+        ink = cv2.resize(digit, (100, 100), interpolation=cv2.INTER_CUBIC)
+        page[top : top + 100, left : left + 100] -= (ink * 0.7).astype(np.uint8)
+    cv2.line(page, (575, 20), (590, 400), 60, 4, cv2.LINE_AA)
+    assert len(images.read_digits(Image.fromarray(page), net)) == 8
+
+
+def test_in_lines_low_pieces_apart_from_the_digits_stand_in_one_line():
+    letters = [Piece(left, 10, np.ones((12, 10), bool)) for left in (0, 14, 28, 42)]
+    digits = [Piece(left, 100, np.ones((60, 40), bool)) for left in (0, 60)]
+    assert in_lines([*digits, *letters], 60.0) == [letters, digits]
+
+
 def test_read_digits_picture_without_digit_raises(net):
     empty = Image.new("RGB", (200, 100), "white")
     with pytest.raises(images.ImageError):
@@ -164,7 +181,7 @@ def test_read_digits_mnist_row_comes_back_as_it_is(clear, net):
 
 @pytest.mark.parametrize(("kind", "least"), [
     ("line", 0.85), ("unlike", 0.8), ("groups", 0.8), ("slanted", 0.8), ("lines", 0.65),
-    ("grid", 0.6), ("signs", 0.75), ("boxes", 0.7),
+    ("grid", 0.6), ("signs", 0.75), ("boxes", 0.7), ("printed", 0.8),
 ])  # fmt: skip
 def test_read_digits_drawn_numbers_reads_most(kind, least, held_out, net):
     assert share_read(kind, held_out, net) >= least

@@ -14,7 +14,8 @@ def in_lines(pieces: list[Piece], height: float) -> list[list[Piece]]:
     """Return the pieces in lines, top to bottom, each left to right.
 
     From the left, every piece goes on with the line whose last tall piece stands beside it, so
-    that a line may climb or bend. Low pieces come after, each to the line around it.
+    that a line may climb or bend. Low pieces come after, each to the line around it; those that
+    stand apart, as print does, make lines of their own.
     height: px, of most digits.
     """
     lines: list[list[Piece]] = []
@@ -28,6 +29,7 @@ def in_lines(pieces: list[Piece], height: float) -> list[list[Piece]]:
         else:
             lines.append([piece])
     tall = [list(line) for line in lines]
+    alone = []
     for piece in ordered:
         if piece.height >= TALL * height:
             continue
@@ -35,7 +37,9 @@ def in_lines(pieces: list[Piece], height: float) -> list[list[Piece]]:
         if away and min(away) < height:
             lines[int(np.argmin(away))].append(piece)
         else:
-            lines.append([piece])
+            alone.append(piece)
+    if alone:
+        lines += in_lines(alone, float(np.median([piece.height for piece in alone])))
     lines.sort(key=lambda line: np.mean([(one.top + one.bottom) / 2 for one in line]))
     return [sorted(line, key=lambda piece: piece.middle) for line in lines]
 

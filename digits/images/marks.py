@@ -13,6 +13,9 @@ from digits.images.ruled import ruled_lines
 from digits.mnist import stroke_width
 
 FAINT = 20  # of 255 beyond the noise; less is the grain of empty paper, pencil has 30 and more
+# Share of a part's ink by which it rises within one px where it rises most. A picture that grows
+# darker to one side has 0.04 to 0.09 (n = 60); of 128 real pictures none has less than 0.18.
+SHARP = 0.15
 
 
 @dataclass
@@ -124,12 +127,26 @@ def _main_part(one: InkMap, parts: Parts) -> Candidate | None:
         length = parts.area[part] / stroke**2
         score = parts.likely[part] * min(1, length / 5) ** 2
         if one.plane is not None:
-            if parts.mean[part] < FAINT:
+            if parts.mean[part] < FAINT or _sharpness(one.ink[where], mask) < SHARP:
                 continue
             score *= _paper_beside(one, where, mask, parts.mean[part]) ** 2
         if score > least:
             best = Candidate(score, one, parts, int(part), stroke)
     return best
+
+
+def _sharpness(ink: np.ndarray, mask: np.ndarray) -> float:
+    """Return how steeply ink rises along the sharpest of a part's edges, 0 to 1 of its level a px.
+
+    ink: uint8 (h, w). mask: uint8 (h, w), 0 or 1, the part there, not empty.
+    """
+    within = mask > 0
+    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+    levels = ink.astype(np.int16)
+    down = np.abs(np.diff(levels, axis=0, prepend=levels[:1]))
+    across = np.abs(np.diff(levels, axis=1, prepend=levels[:, :1]))
+    steep = np.percentile(np.maximum(down, across)[near], 95)
+    return float(steep / max(1, np.percentile(ink[within], 95)))
 
 
 def _paper_beside(

@@ -31,8 +31,8 @@ CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen ha
 # Scores are logarithms of probabilities; these are what stands against them.
 LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
-CUT = -0.3  # each cut, beside the ink it crosses
-CUT_INK = -0.06  # per 1/32 of the height
+CUT = -0.2  # each cut, beside the ink it crosses
+CUT_INK = -0.03  # per 1/32 of the height
 TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW
 

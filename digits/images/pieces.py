@@ -112,11 +112,14 @@ def _enclosing(boxes: np.ndarray) -> np.ndarray:
     return within.any(axis=1)
 
 
-def usual_height(heights: np.ndarray, weights: np.ndarray) -> float:
-    """Return the weighted median of heights, in px. heights, weights: (n,), n > 0."""
+def usual_height(heights: np.ndarray, weights: np.ndarray, share: float = 0.5) -> float:
+    """Return the weighted quantile of heights, in px; of a share of 0.5 the median.
+
+    heights, weights: (n,), n > 0.
+    """
     order = np.argsort(heights)
-    share = np.cumsum(np.asarray(weights)[order])
-    return float(np.asarray(heights)[order][np.searchsorted(share, share[-1] / 2)])
+    below = np.cumsum(np.asarray(weights)[order])
+    return float(np.asarray(heights)[order][np.searchsorted(below, below[-1] * share)])
 
 
 def digit_of(ink: np.ndarray, piece: Piece) -> np.ndarray:

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 
 MAX_ZOOM = 4  # of a picture of few px: strokes 1 px wide are cut and shrunk more exactly at 4 px
 ZOOM_SIDE = 448  # px, long side up to which a picture is enlarged
+LARGE = 0.75  # of the ink, is in digits no higher than the large ones
 SMALL = 0.3  # of the large digits' height; what is smaller is print, or dust like a digit
 SMALLER = 0.62  # of the same; what is smaller and partly unreadable is print
+OUTSIZE = 3.0  # times the usual height, and
+EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet, not a digit
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
@@ -67,7 +70,7 @@ def read_number(
         others = [_read(other, net) for other in search_whole(rgb)]
         number = max([number, *others], key=_clear)
     alone = _single(found, net, normal)
-    if alone is not None and _is_single(alone, number):
+    if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
     if not number:
         raise ImageError(NO_DIGIT)
@@ -83,8 +86,10 @@ def _read(found: Found, net: Network | keras.Model) -> Number:
 
 
 def _doubts(number: Number) -> int:
-    """Return how many digits are doubtful or were left out."""
-    return len(number.left_out) + sum(one.probabilities.max() < SURE for one in number)
+    """Return how many digits are doubtful, and how much as high as a digit was left out."""
+    least = SMALLER * float(np.median([one.box[3] for one in number])) if number else 0
+    left_out = sum(box[3] > least for box in number.left_out)
+    return left_out + sum(one.probabilities.max() < SURE for one in number)
 
 
 def _clear(number: Number) -> int:
@@ -107,7 +112,15 @@ def _page(found: Found) -> Page:
         return Page(ink, [], view)
     if max(found.rgb.shape) >= RULED_SIDE:
         marks[ruled_lines(marks)] = 0
-    return Page(ink, pieces_of(ink, marks, found.photo), view)
+    return Page(ink, _without_table(pieces_of(ink, marks, found.photo), len(ink)), view)
+
+
+def _without_table(pieces: list[Piece], page_height: int) -> list[Piece]:
+    """Return the pieces but for the edge of a table beside the sheet. page_height: px."""
+    if not pieces:
+        return []
+    high = max(EDGE * page_height, OUTSIZE * usual_height(*_sizes(pieces)))
+    return [piece for piece in pieces if piece.height < high]
 
 
 def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
@@ -125,17 +138,21 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
     if sure:
         height = float(np.median(sure))
     else:
-        boxes = [(one.piece.height, one.piece.area) for one in scored]
-        height = usual_height(*np.array(boxes).reshape(-1, 2).T) if boxes else 0.0
+        height = usual_height(*_sizes([one.piece for one in scored])) if scored else 0.0
     of_piece = {one.piece: one for one in scored}
     return [[of_piece[piece] for piece in line] for line in in_lines(list(of_piece), height)]
+
+
+def _sizes(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
+    """Return heights in px and areas in pixels, int (n,) each."""
+    return np.array([one.height for one in pieces]), np.array([one.area for one in pieces])
 
 
 def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray) -> Number:
     """Return the digits on the paths through the lines of a page with that view."""
     number = Number([], [])
-    sure = [one.piece.height for line in lines for one in line if one.sure]
-    usual = float(np.percentile(sure, 75)) if sure else 0.0
+    sure = [one.piece for line in lines for one in line if one.sure]
+    usual = usual_height(*_sizes(sure), LARGE) if sure else 0.0
     row = 0
     for line, path in zip(lines, paths, strict=True):
         height = line_height(line)
@@ -207,13 +224,16 @@ def _single(
     return NumberDigit(digit, box, 0, 0, model.predict(net, digit[np.newaxis])[0])
 
 
-def _is_single(alone: NumberDigit, number: Number) -> bool:
-    """Return whether the one digit is rather what the picture shows than the number."""
+def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
+    """Return whether the one digit is rather what the picture shows than the number.
+
+    normal: whether the picture is in MNIST's form, of which no digit is cut out again.
+    """
     if not all(_covers(alone.box, one.box) for one in number):
         return False
     if not number:
         return True
-    if len(number) == 1 and _alike(number[0].box, alone.box):
+    if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
         return True
     chances = [one.probabilities.max() for one in number]
     return bool(alone.probabilities.max() > np.prod(chances))

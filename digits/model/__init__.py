@@ -26,7 +26,7 @@ from digits.model.probe import known_digits, scale
 if TYPE_CHECKING:
     import keras
 
-SURE = 0.94  # probability from which an answer stands alone; see benchmarks/network.py
+SURE = 0.9  # probability from which an answer stands alone; see benchmarks/network.py
 BATCH = 512  # digits per call: large enough to fill two cores, small enough for a 1 GB host
 MAX_FEATURES = 1_024  # that `observe` gives of a digit: what is fitted to more takes minutes
 

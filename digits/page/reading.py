@@ -18,8 +18,9 @@ from digits.page import answers, drawing
 from digits.page.shared import button, home, serving, visit
 from digits.page.visit import Given
 
-CANVAS_SIDE, TOOLS = 240, 100  # px; page.css shows the canvas smaller on the smallest phones
-PENS = {"Thin": 10, "Medium": 16, "Thick": 24}  # px on that sheet
+CANVAS_SIDE, TOOLS = 240, 112  # px; page.css shows the canvas smaller on the smallest phones
+WIDE = 480, 200  # px, of the sheet for a number
+PENS = {"Thin pen": 10, "Medium pen": 16, "Thick pen": 24}  # px on that sheet
 EXAMPLE_SIDE = 128  # px of an example on the page, shown at half of that
 MAX_PICTURES = 20  # at once: more is a long page, and each may take 3 MB of memory
 WAYS = {"Upload": "upload", "Draw": "draw", "Camera": "photo_camera"}
@@ -127,21 +128,24 @@ def draw() -> list[Given]:
         st.info("Drawing needs one more package: `pip install streamlit-drawable-canvas`.")
         return []
     state = st.session_state
-    with st.container(horizontal=True, key="sheet", gap="xsmall"):
+    wide = state.get("wide", False)
+    width, height = WIDE if wide else (CANVAS_SIDE, CANVAS_SIDE)
+    with st.container(horizontal=True, key="sheet-wide" if wide else "sheet", gap="xsmall"):
         canvas = st_canvas(
-            stroke_width=PENS[state.get("pen", "Medium")],
+            stroke_width=PENS[state.get("pen", "Medium pen")],
             background_color="#ffffff",
-            height=CANVAS_SIDE,
-            width=CANVAS_SIDE,
+            height=height,
+            width=width,
             initial_drawing=state.get("start"),
             return_image_data=True,
-            key="canvas",
+            key="canvas-wide" if wide else "canvas",
         )
         state.strokes = (canvas.json_data or {}).get("objects", [])
-        with st.container(width=TOOLS, gap="xsmall"):
+        with st.container(width=width if wide else TOOLS, horizontal=wide, gap="xsmall"):
             button("Undo stroke", "canvas", start_from, state.strokes[:-1], width="stretch")
             button("Clear", "canvas", start_from, [], width="stretch")
-            st.selectbox("Pen", list(PENS), index=1, key="pen")
+            st.selectbox("Pen", list(PENS), index=1, key="pen", label_visibility="collapsed")
+            st.toggle("For a number", key="wide", on_change=keep_drawing)
     if not state.strokes:
         return []
     if canvas.image_bytes is None:  # a canvas just shown again has its strokes, but no picture

@@ -53,7 +53,8 @@ def _some(digits: np.ndarray, fit: np.ndarray, n: int, rng: np.random.Generator)
 def _overlaid(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return two digits in one, uint8 (36, 33 to 36), 5 to 8 px apart sideways."""
     # A 1 is left out: laid over a 0 or a 7 it makes a slash or a bar, and the digit stays one.
-    return _both(*_some(digits, labels != 1, 2, rng), int(rng.integers(5, 9)), rng)
+    one, other = _some(digits, labels != 1, 2, rng)
+    return _both(one, other, int(rng.integers(5, 9)), rng)
 
 
 def _beside(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

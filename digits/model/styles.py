@@ -19,14 +19,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 
 from digits.mnist import SIDE, normalise, stroke_width
+from digits.model.pen import write
 
 ZOOM = 6  # drawn so many times larger than a digit, for smooth strokes
 PENS = (1.6, 3.4)  # px of the digit: thinnest and thickest pen of a path, as MNIST's are
-POINTS = 12  # of a stroke's curve between two of its corners
-TAPER = 0.4  # of the pen's width that a stroke may lose towards its end
 TREMOR = 0.045  # of the digit's height, standard deviation of each point of a path
 ASPECT = (0.45, 1)  # width of a path to its height
 COARSE = (9, 17)  # px, side of a coarse scan and one more than the most: a digit of 6 to 11 px
@@ -97,35 +95,7 @@ def coarsen(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array(coarse, np.uint8).reshape(digits.shape)
 
 
-# --- A pen ---
-
-
-def _write(ink: np.ndarray, stroke: ArrayLike, pen: float, rng: np.random.Generator) -> None:
-    """Draw a stroke onto the ink, as a pen does that grows lighter and is never quite even.
-
-    stroke: points (x, y) in px of the ink, float (k, 2), k > 1, joined by a smooth curve; a point
-    given twice is a corner. pen: width in px.
-    """
-    places = _curve(np.asarray(stroke, float))
-    lighter = 1 - rng.uniform(0, TAPER) * np.linspace(0, 1, len(places)) ** 2
-    uneven = 1 + 0.08 * np.sin(np.linspace(0, rng.uniform(3, 9), len(places)) + rng.uniform(0, 6))
-    radii = np.rint(8 * pen / 2 * lighter * uneven).astype(int)  # 8: an eighth of a px
-    for place, radius in zip(np.rint(8 * places).astype(int), radii, strict=True):
-        cv2.circle(ink, place.tolist(), int(radius), 255, -1, cv2.LINE_AA, 3)
-
-
-def _curve(points: np.ndarray) -> np.ndarray:
-    """Return points of the Catmull-Rom curve through the given ones, float (m, 2).
-
-    Catmull and Rom 1974: through each point in the direction of its neighbours.
-    """
-    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    before, start, end, after = ends[:-3], ends[1:-2], ends[2:-1], ends[3:]
-    t = np.linspace(0, 1, POINTS)[:, None, None]
-    bend = (2 * before - 5 * start + 4 * end - after) * t**2
-    bend = bend + (3 * start - before - 3 * end + after) * t**3
-    curve = start + ((end - before) * t + bend) / 2
-    return curve.swapaxes(0, 1).reshape(-1, 2)
+# --- A digit, measured ---
 
 
 def _pen(ink: np.ndarray, rng: np.random.Generator) -> float:
@@ -168,7 +138,7 @@ def _flag(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle = np.deg2rad(np.clip(stem - rng.uniform(28, 65), 15, 65))
     way = height * rng.uniform(0.2, 0.5) * np.array([-np.cos(angle), np.sin(angle)])
     bow = way[::-1] * rng.uniform(-0.1, 0.1)
-    _write(ink, [start, start + way / 2 + bow, start + way], pen, rng)
+    write(ink, [start, start + way / 2 + bow, start + way], pen, rng)
     return ink
 
 
@@ -180,7 +150,7 @@ def _base(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     left, right = height * rng.uniform(0.15, 0.55, 2)
     tilt = rng.uniform(-0.12, 0.12)
     ends = [foot + (-left, tilt * left), foot, foot + (right, -tilt * right)]
-    _write(ink, ends, _pen(ink, rng), rng)
+    write(ink, ends, _pen(ink, rng), rng)
     return ink
 
 
@@ -202,7 +172,7 @@ def _bar(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     row = round(top + height * rng.uniform(0.42, 0.62))
     cross, reach = np.array([_middle(ink, row), row]), height * rng.uniform(0.14, 0.32, 2)
     level = np.array([1, rng.uniform(-0.3, 0.15)])
-    _write(ink, [cross - reach[0] * level, cross + reach[1] * level], _pen(ink, rng), rng)
+    write(ink, [cross - reach[0] * level, cross + reach[1] * level], _pen(ink, rng), rng)
     return ink
 
 
@@ -216,7 +186,7 @@ def _serif(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     pen = _pen(ink, rng)
     start = np.array([columns[tip] + pen / 2, rows[tip]])
     way = height * rng.uniform(0.08, 0.2) * np.array([rng.uniform(-0.4, 0.2), 1])
-    _write(ink, [start, start + way], pen, rng)
+    write(ink, [start, start + way], pen, rng)
     return ink
 
 
@@ -238,7 +208,7 @@ def _curled(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     end = np.array([_middle(wide, bottom - 2), bottom - pen / 2])
     reach, rise = height * rng.uniform(0.2, 0.5), height * rng.uniform(0, 0.28)
     way = end + [(0, 0), (-0.25 * reach, 0.1 * height), (-0.7 * reach, 0.12 * height)]
-    _write(wide, np.concatenate([way, [end - (reach, rise)]]), pen, rng)
+    write(wide, np.concatenate([way, [end - (reach, rise)]]), pen, rng)
     return wide
 
 
@@ -291,7 +261,7 @@ def _written(*strokes: str) -> Change:
             points, same = np.unique(path, axis=0, return_inverse=True)  # corners stay corners
             shaky = points + rng.normal(0, TREMOR, points.shape)
             place = ink.shape[0] / 2 + rng.normal(0, TREMOR * height, 2)
-            _write(page, shaky[same.ravel()] @ hand + place, pen, rng)
+            write(page, shaky[same.ravel()] @ hand + place, pen, rng)
         return page
 
     return change

@@ -1,4 +1,4 @@
-"""What a run makes of its material: which corrections are doubted, and what becomes of the others."""
+"""What a run makes of its material: which corrections are doubted, what becomes of the rest."""
 
 from __future__ import annotations
 

@@ -43,12 +43,15 @@ class Home:
         self.images = folder / IMAGES  # their pictures
         self.verdicts = folder / "judgements.csv"  # what visitors said of each guess
         self.log = folder / LOG
+        self.tries = folder / "password.json"  # the wrong passwords given of late
+        self.exports = folder / "exports"  # the last zip of all corrections
         self.sandbox = folder / "sandbox"  # where this file is, guards may be switched off
         self.versions = folder / "versions"  # the networks that served
         self.history = self.versions / "history.jsonl"  # what served, and each decision
         self.announced = self.versions / "announced.json"  # a record that may not be in it yet
         self.receipts = self.versions / "receipts"
         self.status = self.versions / "status.json"
+        self.started = self.versions / "started"  # when a button started a run last
         self.schedule = self.versions / "schedule.json"
         self._run_lock = self.versions / "finetuning.lock"
         self._memory: dict[str, tuple[list, Any]] = {}
@@ -89,6 +92,10 @@ class Home:
     def store_lock(self) -> FileLock:
         """Return the lock that whoever writes corrections or verdicts holds meanwhile."""
         return FileLock(f"{self.table}.lock", timeout=STORE_WAIT, poll_interval=STORE_POLL)
+
+    def import_lock(self) -> FileLock:
+        """Return the lock of whoever imports corrections: one at a time, the next is refused."""
+        return FileLock(f"{self.table}.import.lock", timeout=0)
 
     def run_lock(self) -> FileLock:
         """Return the lock of whoever fine-tunes or rolls back; the kernel frees a dead one's."""

@@ -4,6 +4,7 @@ import csv
 import io
 import random
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from digits import feedback, images
 from digits.feedback import archive as zips
 from digits.feedback import capacity, corrections
-from digits.home import IMAGES, Home
+from digits.home import IMAGES, TABLE, Home
 from digits.rows import read_rows
 from tests.homes import styled_pictures
 
@@ -68,8 +69,7 @@ def png(seed=0):
 
 
 def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(server, other):
-    feedback.confirm(server, feedback.load(server)[0][0])
-    archive = zips.export(server)
+    archive = zips.export(server).read_bytes()
     assert str(zips.import_zip(other, io.BytesIO(archive))) == (
         "Imported 6 corrections; 0 were here already; 0 skipped."
     )
@@ -82,7 +82,7 @@ def test_import_zip_of_an_export_gives_the_same_store_and_again_nothing_new(serv
 
 def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digits, home):
     removed = feedback.remove(server, feedback.load(server)[0][0])
-    with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zips.export(server).read_bytes())) as archive:
         archive.extractall(home.folder)
     kept = feedback.load(server)[0]
     with open(home.table, newline="") as stream:
@@ -98,14 +98,14 @@ def test_export_holds_pictures_table_and_rows_of_train_csvs_layout(server, digit
 
 
 def test_export_empty_store_can_be_imported(server, other):
-    assert zips.import_zip(server, io.BytesIO(zips.export(other))) == zips.Imported()
+    assert zips.import_zip(server, io.BytesIO(zips.export(other).read_bytes())) == zips.Imported()
 
 
 def test_export_names_what_it_leaves_out(server):
     feedback.add(server, Image.new("RGB", (50, 50), "white"), 1, 7)  # no ink, so no row
     with open(server.table, "a") as stream:
         stream.write("1,7,gone.png\n")
-    with zipfile.ZipFile(io.BytesIO(zips.export(server))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zips.export(server).read_bytes())) as archive:
         skipped = archive.read(zips.SKIPPED).decode().splitlines()
     assert "gone.png is missing" in skipped[0]
     assert "not in rows.csv: No ink" in skipped[1]
@@ -123,13 +123,13 @@ def test_import_zip_of_an_old_store_finds_its_pictures_known_by_what_they_show(s
     old = other.images / "incorrect_image_0.png"
     old.write_bytes((server.folder / shown.image).read_bytes())
     other.table.write_text(f"{HEADER}1,7,{old}\n")
-    said = str(zips.import_zip(other, io.BytesIO(zips.export(server))))
+    said = str(zips.import_zip(other, io.BytesIO(zips.export(server).read_bytes())))
     assert said == "Imported 5 corrections; 1 were here already; 0 skipped."
     assert len(feedback.load(other)[0]) == 6
 
 
 def test_import_zip_removed_here_stays_removed(server):
-    archive = zips.export(server)
+    archive = zips.export(server).read_bytes()
     feedback.remove(server, feedback.load(server)[0][0])
     assert zips.import_zip(server, io.BytesIO(archive)).present == 6
     assert len(feedback.load(server)[0]) == 5
@@ -151,7 +151,7 @@ def test_import_zip_text_of_the_zip_is_never_kept(other):
     row = "1,7,a.png,0.5,=cmd(),=now(),2,,=1+1"
     zips.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
     (kept,) = feedback.load(other)[0]
-    assert (kept.version, kept.added, kept.confidence, kept.votes) == ("", "", 0.5, 2)
+    assert (kept.version, kept.added, kept.confidence, kept.votes) == ("", "", 0.5, 1)
     assert "=" not in other.table.read_text()
 
 
@@ -200,11 +200,12 @@ def test_import_zip_bomb_stops_at_the_bound(other, monkeypatch):
 def test_import_zip_no_export_is_refused_with_a_sentence(file, other):
     with pytest.raises(feedback.StoreError, match="cannot be imported"):
         zips.import_zip(other, file)
-    assert list(other.folder.iterdir()) == []
+    assert feedback.load(other) == ([], [])
+    assert not other.images.exists()
 
 
 def test_import_zip_damaged_archives_are_read_or_refused(server, other):
-    archive = zips.export(server)
+    archive = zips.export(server).read_bytes()
     rng = random.Random(0)
     for _ in range(60):
         spoilt = bytearray(archive)
@@ -222,14 +223,105 @@ def test_import_zip_damaged_archives_are_read_or_refused(server, other):
 def test_import_zip_into_a_full_store_says_what_was_imported(server, other, monkeypatch):
     monkeypatch.setattr(capacity, "MAX_PICTURES", 2)
     with pytest.raises(feedback.StoreError, match=r"Imported 2 corrections.* The store is full"):
-        zips.import_zip(other, io.BytesIO(zips.export(server)))
+        zips.import_zip(other, io.BytesIO(zips.export(server).read_bytes()))
     assert len(feedback.load(other)[0]) == 2
 
 
 def test_import_zip_of_more_than_allowed_stores_so_many_and_says_what_to_do(server, other):
-    archive = zips.export(server)
+    archive = zips.export(server).read_bytes()
     # What is here already does not count, be it all that is left.
-    for most, total, is_cut in ((4, 4, True), (4, 6, False), (0, 6, False)):
+    for most, total, rest in ((4, 4, zips.BOUND), (4, 6, ""), (0, 6, "")):
         done = zips.import_zip(other, io.BytesIO(archive), most)
         assert len(feedback.load(other)[0]) == total
-        assert done.is_cut == is_cut == ("DIGITS_PASSWORD" in str(done))
+        assert done.rest == rest
+        assert ("DIGITS_PASSWORD" in str(done)) == bool(rest)
+
+
+# Bounds
+
+
+def test_import_zip_is_one_answer_of_the_visit_that_brought_it(server, other):
+    feedback.confirm(server, feedback.load(server)[0][0], "4e5f6071")
+    archive = zips.export(server).read_bytes()
+    assert b"4e5f6071" not in zipfile.ZipFile(io.BytesIO(archive)).read(TABLE)
+    zips.import_zip(other, io.BytesIO(archive), visit="0a1b2c3d")
+    assert {(one.votes, one.visits) for one in feedback.load(other)[0]} == {(1, "0a1b2c3d")}
+
+
+def test_import_zip_time_of_the_future_is_none(other):
+    header = ",".join(corrections.COLUMNS)
+    row = "1,7,a.png,,,9999-12-31T00:00:00+00:00"
+    zips.import_zip(other, zipped(incorrect_predictions__csv=f"{header}\n{row}", a__png=png()))
+    assert feedback.load(other)[0][0].added == ""
+
+
+def test_import_zip_reads_a_picture_once_however_many_rows_name_it(other, monkeypatch):
+    opened = []
+    real = images.open_picture
+    monkeypatch.setattr(images, "open_picture", lambda file: opened.append(file) or real(file))
+    table = HEADER + "1,7,a.png\n" * 500
+    done = zips.import_zip(other, zipped(incorrect_predictions__csv=table, a__png=png()))
+    assert (done.stored, len(done.skipped), len(opened)) == (1, 499, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        (HEADER + "1,7,a.png\n" * (zips.MAX_ROWS + 1), "more than 20,000 rows"),
+        (HEADER.strip() + "," * 100_000 + "\n1,7,a.png\n", "columns, 40 are the most"),
+    ],
+)
+def test_import_zip_table_beyond_the_bounds_is_refused(table, fault, other):
+    with pytest.raises(feedback.StoreError, match=fault):
+        zips.import_zip(other, zipped(incorrect_predictions__csv=table, a__png=png()))
+
+
+def test_import_zip_pixels_are_bounded_before_they_are_decoded(other, monkeypatch):
+    monkeypatch.setattr(zips, "MAX_PIXELS", 100)  # a picture has 63
+    table = HEADER + "1,7,a.png\n1,7,b.png\n"
+    archive = zipped(incorrect_predictions__csv=table, a__png=png(0), b__png=png(1))
+    done = zips.import_zip(other, archive)
+    assert done.stored == 1
+    assert "more than 100 pixels" in done.skipped[0]
+
+
+def test_import_zip_stops_in_time_and_says_how_to_go_on(server, other, monkeypatch):
+    monkeypatch.setattr(zips, "MAX_SECONDS", -1.0)
+    done = zips.import_zip(other, io.BytesIO(zips.export(server).read_bytes()))
+    assert (done.stored, done.rest) == (0, zips.TOO_LONG)
+
+
+class Left(BaseException):
+    """What Streamlit raises when the visitor has left."""
+
+
+def test_import_zip_ends_with_its_sender_and_lets_the_next_one_in(server, other):
+    def leave(done):
+        if done.stored == 2:
+            raise Left
+
+    archive = zips.export(server).read_bytes()
+    with pytest.raises(Left):
+        zips.import_zip(other, io.BytesIO(archive), told=leave)
+    assert len(feedback.load(other)[0]) == 2
+    assert zips.import_zip(other, io.BytesIO(archive)).stored == 4
+
+
+def test_import_zip_beside_another_is_refused(server, other):
+    with (
+        Home.at(other).import_lock(),
+        pytest.raises(feedback.StoreError, match="Another import is at work"),
+    ):
+        zips.import_zip(other, io.BytesIO(zips.export(server).read_bytes()))
+
+
+def test_export_is_packed_once_for_a_state_of_the_store(server, monkeypatch):
+    packed = []
+    real = zips._pack
+    monkeypatch.setattr(zips, "_pack", lambda *given: packed.append(1) or real(*given))
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(lambda _: zips.export(server), range(4))
+    assert (len(packed), set(others)) == (1, {first})
+    feedback.add(server, Image.new("RGB", (9, 9)), 1, 7)
+    assert zips.export(server) != first
+    assert [path.suffix for path in server.exports.glob("corr*")] == [".zip"]  # the old one is gone

@@ -89,3 +89,8 @@ def test_write_damaged_rows_keep_their_bytes(tmp_path):
 def test_harmless_formula_becomes_text_and_text_stays(text):
     assert csv_tables.harmless(text) == f"'{text}"
     assert csv_tables.harmless(f"v1 {text}") == f"v1 {text}"
+
+
+def test_parse_too_many_columns_is_refused():
+    with pytest.raises(ValueError, match="41 columns, 40 are the most"):
+        csv_tables.parse(b"," * 40, is_row)

@@ -530,7 +530,7 @@ def test_add_while_others_change_and_export_loses_nothing(home):
     with ThreadPoolExecutor(9) as pool:
         adding = [pool.submit(add_many, home, worker, 15) for worker in range(3)]
         changing = [pool.submit(change, one) for one in first]
-        archives = [export(home) for _ in range(3)]
+        archives = [export(home).read_bytes() for _ in range(3)]
         changed = [job.result() for job in changing]
         for job in adding:
             job.result()

@@ -90,3 +90,24 @@ def test_last_receipt_deleted_by_hand_is_none(home):
 def test_read_damaged_receipt_is_none(content, name, home):
     (home.receipts / name).write_bytes(content)
     assert receipts.read(home, name) is None
+
+
+def test_write_thins_receipts_but_for_those_of_versions_that_are_kept(home):
+    home.versions.mkdir()
+    kept = "v2-0a1b2c3d"
+    (home.versions / f"{kept}.h5").touch()
+    for number in range(1, receipts.KEPT + 5):
+        name = receipts.write(home, number, [], NONE, NONE, HELD_OUT[:0], [])
+        decision, version = versions.REFUSED, "v1-00000000"
+        if number == 2:
+            decision, version = versions.PUBLISHED, kept
+        run = versions.Report("", receipt=name)
+        append(home, versions.Record(decision, version, "0" * 64, versions.now(), run=run))
+    names = sorted(path.name for path in home.receipts.iterdir())
+    last = range(5, receipts.KEPT + 5)
+    assert names == [f"run-{number:05d}.json" for number in (2, *last)]
+    home.history.write_text(home.history.read_text().splitlines()[0] + "\n")
+    with pytest.raises(
+        versions.VersionError, match=r"run-00001\.json is gone: those of the last 20"
+    ):
+        receipts.text(home)

@@ -139,11 +139,12 @@ def test_bring_without_a_password_stores_no_more_than_a_visit_may(
     one, home, monkeypatch, trusted, stored
 ):
     monkeypatch.setattr(visit, "MAX_STORED", 2)
+    one.trusted = trusted
     other = Home.at(home.folder / "other")
     other.folder.mkdir()
     for i in range(3):
         feedback.add(other, Image.new("L", (9, 9), i), i, 9)
-    archive = io.BytesIO(export(other))
-    assert one.bring(archive, trusted).startswith(f"Imported {stored} corrections")
-    one.bring(archive, trusted)
+    archive = io.BytesIO(export(other).read_bytes())
+    assert one.bring(archive).startswith(f"Imported {stored} corrections")
+    one.bring(archive)
     assert len(feedback.load(home)[0]) == stored

@@ -20,7 +20,7 @@ from PIL import Image
 
 from digits import durable
 from digits.feedback import corrections, store
-from digits.feedback.corrections import Correction, StoreError, image_name
+from digits.feedback.corrections import PASSWORD, Correction, StoreError, image_name
 from digits.feedback.store import locked
 from digits.home import Home
 
@@ -35,19 +35,19 @@ def add(
     version: str = "",
     source: str = "",
     box: Sequence[int] = (),
+    visit: str = "",
 ) -> Correction:
     """Store the picture with its guess and its actual label; return the correction kept.
 
     The same answer again is stored once (and counted, if it is no double click); another answer
     for the same picture replaces the earlier one.
-
     home: the home or its folder. picture: as the person saw it. predicted, actual: 0 to 9;
     confidence: 0 to 1. source, box: of a digit cut from a number, that picture's name and where it
-    stands there: left, top, width, height in px. Raises ValueError for a label out of range,
-    StoreError when the store is full or cannot be written.
+    stands there: left, top, width, height in px. visit: who answers, by a random number, or
+    PASSWORD; one visit is one voice. Raises ValueError for a label out of range, StoreError when
+    the store is full or cannot be written.
     """
-    _check("predicted", predicted)
-    _check("actual", actual)
+    _check(predicted=predicted, actual=actual)
     home = Home.at(home)
     new = Correction(
         int(predicted),
@@ -58,6 +58,7 @@ def add(
         datetime.now(UTC).isoformat(timespec="seconds"),
         source=source,
         box=" ".join(map(str, box)),
+        visits=visit,
     )
     with locked(home):
         if (home.folder / new.image).exists():
@@ -76,23 +77,35 @@ def undo(home: Home, added: Correction) -> Correction:
         if now.removed:
             return now
         if now.votes > added.votes:
-            return replace(now, votes=now.votes - 1)
+            return now.unseconded(added.visits.split(" ")[-1])
         return added.earlier or replace(now, removed=True)
 
     return store.change(home, added, without)
 
 
-def confirm(home: Home, correction: Correction) -> Correction:
-    """Count one more vote for a correction's label, as a second look does; return it."""
-    return store.change(home, correction, lambda now: replace(now, votes=now.votes + 1))
+def confirm(home: Home, correction: Correction, visit: str = "") -> Correction:
+    """Count one more vote for a correction's label, as a second look does; return it.
+
+    Raises StoreError when the visit gave this label itself.
+    """
+
+    def second(now: Correction) -> Correction:
+        seconded = now.seconded(visit)
+        if seconded == now:
+            raise StoreError("This visit gave the label itself: another one may vouch for it.")
+        return seconded
+
+    return store.change(home, correction, second)
 
 
-def relabel(home: Home, correction: Correction, actual: int) -> Correction:
+def relabel(home: Home, correction: Correction, actual: int, visit: str = "") -> Correction:
     """Give a correction another label, 0 to 9, with one vote; return it."""
-    _check("actual", actual)
+    _check(actual=actual)
     if actual == correction.actual:
         return correction
-    return store.change(home, correction, lambda now: replace(now, actual=actual, votes=1))
+    return store.change(
+        home, correction, lambda now: replace(now, actual=actual, votes=1, visits=visit)
+    )
 
 
 def remove(home: Home, correction: Correction) -> Correction:
@@ -128,9 +141,11 @@ def sweep(home: Home) -> None:
         durable.sweep(home.images)
 
 
-def _check(name: str, label: int) -> None:
-    """Raise ValueError unless the label is a digit."""
-    if label not in range(10):
+def _check(**labels: int) -> None:
+    """Raise ValueError unless the labels are digits."""
+    for name, label in labels.items():
+        if label in range(10):
+            continue
         raise ValueError(f"The {name} label is {label!r}; a digit from 0 to 9 is expected.")
 
 

@@ -1,25 +1,31 @@
 """Corrections on their way between servers: a zip of their pictures, their table, and their rows.
 
 The zip holds `incorrect_predictions.csv`, the pictures it names, and `rows.csv`: the same as
-digits in `train.csv`'s layout. What comes in is a stranger's: it is bounded, each picture goes
-through `images.open_picture`, and no name or text of it is kept.
+digits in `train.csv`'s layout. It is packed once for a state of the store, into a file. What comes
+in is a stranger's: it is bounded, each picture goes through `images.open_picture` once, no name or
+text of it is kept, and each row is one answer, however many it says it had.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from digits import feedback, images
+from digits import durable, feedback, images
 from digits.feedback import corrections, csv_tables, store
 from digits.feedback.corrections import Correction, StoreError
 from digits.home import IMAGES, TABLE, Home
@@ -27,9 +33,14 @@ from digits.rows import write_rows
 
 ROWS = "rows.csv"
 SKIPPED = "skipped.txt"  # in the zip if something was: what, and why
-MAX_EXPORT = 200 * 2**20  # bytes of pictures; a download is built and kept in memory
+MAX_EXPORT = 200 * 2**20  # bytes of pictures; a download is kept in memory by Streamlit
 MAX_IMPORT = 500 * 2**20  # bytes unpacked in all: what a bomb may make this machine do
-MAX_TABLE = 20 * 2**20  # bytes; a full store's table has 3 MB
+MAX_TABLE = 4 * 2**20  # bytes; a full store's table has 3 MB
+MAX_ROWS = 20_000  # of its table: what a full store has
+MAX_PIXELS = 10**10  # of all its pictures, decoded
+MAX_SECONDS = 120.0  # of work for one zip: some 5,000 pictures
+TOO_LONG = f"The rest was left after {MAX_SECONDS:.0f} s: import the same zip again to go on."
+BUSY = "Another import is at work: try again when it has ended."
 BOUND = (  # said when rows were left
     "The rest was left, since a visit without a password may store no more: start the page with "
     "DIGITS_PASSWORD set, and import the zip again."
@@ -43,29 +54,38 @@ BOX = re.compile(r"\d{1,5}( \d{1,5}){3}")
 VERSION = re.compile(r"v\d{1,6}-[0-9a-f]{8}")
 
 
-def export(home: Home) -> bytes:
-    """Return the corrections in use as a zip.
+def export(home: Home) -> Path:
+    """Return the file of a zip with the corrections in use, packed once for a state of the store.
 
     Adding may go on meanwhile: pictures never change. Raises StoreError when they are too many for
     a download, or cannot be read.
     """
     try:
-        return _pack(home)
+        home.exports.mkdir(exist_ok=True)
+        with FileLock(home.exports / ".lock"):  # of many who ask at once, one packs
+            path = home.exports / f"corrections-{_state(home)}.zip"
+            if not path.exists():
+                for old in home.exports.glob("*corrections-*"):  # also half-written ones
+                    old.unlink()
+                partial = path.with_name(f".{path.name}{durable.PARTIAL}")
+                _pack(home, partial)
+                partial.replace(path)
+        return path
     except OSError as error:
-        raise StoreError(f"The store cannot be read ({error}): repair it and try again.") from error
+        raise StoreError(f"No zip can be packed ({error}): repair it and try again.") from error
 
 
 @dataclass
 class Imported:
     """What an import did, as a sentence too: rows stored, here already, skipped, and why.
 
-    is_cut: whether more were in the zip than could be stored at most.
+    rest: why more that the zip holds was left, or "".
     """
 
     stored: int = 0
     present: int = 0
     skipped: list[str] = field(default_factory=list)
-    is_cut: bool = False
+    rest: str = ""
 
     def __str__(self) -> str:
         skipped = len(self.skipped)
@@ -76,37 +96,68 @@ class Imported:
         if skipped:
             more = f" and {skipped - NAMED} more" if skipped > NAMED else ""
             said += f" ({'; '.join(self.skipped[:NAMED])}{more})"
-        return f"{said}." + (f" {BOUND}" if self.is_cut else "")
+        return f"{said}." + (f" {self.rest}" if self.rest else "")
 
 
-def import_zip(home: Home, file: BinaryIO, most: int | None = None) -> Imported:
+def import_zip(
+    home: Home,
+    file: BinaryIO,
+    most: int | None = None,
+    *,
+    visit: str = "",
+    told: Callable[[Imported], object] = str,
+) -> Imported:
     """Store what an exported zip holds and is not here yet; return what was done.
 
-    file: a binary file object. most: rows to store, None for all. Pictures count as the same by
-    what they show. Raises StoreError when it is no such zip, or the store cannot take more; what
-    was imported by then stays.
+    file: a binary file object. most: rows to store, None for all. visit: who brings it, as `add`
+    takes it. told: is told after each row what was done so far; what it raises ends the import.
+    Pictures count as the same by what they show. Raises StoreError when it is no such zip, another
+    import is at work, or the store cannot take more; what was imported by then stays.
     """
+    try:
+        with home.import_lock():
+            return _import(home, file, most, visit, told)
+    except Timeout as error:
+        raise StoreError(BUSY) from error
+
+
+def _import(
+    home: Home, file: BinaryIO, most: int | None, visit: str, told: Callable[[Imported], object]
+) -> Imported:
+    """Return what `import_zip` does, alone."""
+    until = time.monotonic() + MAX_SECONDS
     known = _contents_of_foreign_names(home)
     done = Imported()
     for line, found in _unpack(file):
+        told(done)
+        if time.monotonic() > until:
+            done.rest = TOO_LONG
+            break
         if isinstance(found, ValueError):
             done.skipped.append(f"line {line}: {found}")
             continue
         picture, correction = found
         name = corrections.image_name(picture)
         if done.stored == most and name not in known and not (home.folder / name).exists():
-            done.is_cut = True
+            done.rest = BOUND
             break
         try:
-            new = name not in known and store.adopt(home, picture, correction)
+            new = name not in known and store.adopt(home, picture, correction, visit)
         except StoreError as error:
             raise StoreError(f"{done} Then: {error}") from error
         done.stored, done.present = done.stored + new, done.present + (not new)
     return done
 
 
-def _pack(home: Home) -> bytes:
-    """Return the corrections in use as a zip. Raises StoreError and OSError."""
+def _state(home: Home) -> str:
+    """Return what changes whenever what the store holds does, 16 hex digits."""
+    stats = [path.stat() for path in (home.table, home.images) if path.exists()]
+    told = [(stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _pack(home: Home, path: Path) -> None:
+    """Write the corrections in use as a zip. Raises StoreError and OSError."""
     stored, skipped = feedback.load(home)
     size = sum((home.folder / one.image).stat().st_size for one in stored)
     if size > MAX_EXPORT:
@@ -114,8 +165,7 @@ def _pack(home: Home) -> bytes:
             f"The pictures have {size / 2**20:,.0f} MB, more than the {MAX_EXPORT // 2**20} MB of "
             f"a download: copy {TABLE} and {IMAGES} themselves."
         )
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as out:
+    with zipfile.ZipFile(path, "w") as out:
         for one in stored:
             out.write(home.folder / one.image, _name_in_zip(one))
         out.writestr(TABLE, _table(stored), zipfile.ZIP_DEFLATED)
@@ -123,7 +173,6 @@ def _pack(home: Home) -> bytes:
         out.writestr(ROWS, rows, zipfile.ZIP_DEFLATED)
         if skipped or unread:
             out.writestr(SKIPPED, "\n".join(skipped + unread) + "\n")
-    return archive.getvalue()
 
 
 def _name_in_zip(correction: Correction) -> str:
@@ -133,7 +182,9 @@ def _name_in_zip(correction: Correction) -> str:
 
 def _table(stored: list[Correction]) -> str:
     """Return the corrections as a table that names the zip's pictures."""
-    rows = [corrections.to_cells(replace(one, image=_name_in_zip(one))) for one in stored]
+    rows = [
+        corrections.to_cells(replace(one, image=_name_in_zip(one), visits="")) for one in stored
+    ]
     lines = [corrections.COLUMNS, *(list(row.values()) for row in rows)]
     return "".join(f"{csv_tables.line(line)}\n" for line in lines)
 
@@ -142,15 +193,24 @@ def _rows(home: Home, stored: list[Correction]) -> tuple[str, list[str]]:
     """Return the corrections in `train.csv`'s layout, and a warning for each that has no digit."""
     digits, labels, unread = [], [], []
     for one in stored:
-        try:
-            digits.append(images.read_digit(images.open_picture(home.folder / one.image)))
-        except (images.ImageError, OSError) as error:
-            unread.append(f"{one.image} is not in {ROWS}: {error}")
+        digit = _digit_in(home.folder / one.image)
+        if isinstance(digit, Exception):
+            unread.append(f"{one.image} is not in {ROWS}: {digit}")
         else:
+            digits.append(digit)
             labels.append(one.actual)
     text = io.StringIO()
     write_rows(text, np.array(digits, np.uint8), np.array(labels, np.int64))
     return text.getvalue(), unread
+
+
+@lru_cache(maxsize=20_000)  # 1 KB each; a stored picture never changes
+def _digit_in(path: Path) -> np.ndarray | Exception:
+    """Return the digit in a picture, uint8 (28, 28), or why there is none."""
+    try:
+        return images.read_digit(images.open_picture(path))
+    except (images.ImageError, OSError) as error:
+        return error
 
 
 def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
@@ -160,7 +220,10 @@ def _unpack(file: BinaryIO) -> Iterator[tuple[int, tuple | ValueError]]:
             entries = {Path(info.filename).name: info for info in archive.infolist()}
             if TABLE not in entries:
                 raise ValueError(f"it holds no {TABLE}")
-            table = corrections.parse_table(_read(archive, entries[TABLE], MAX_TABLE), TABLE)
+            data = _read(archive, entries[TABLE], MAX_TABLE)
+            if max(data.count(b"\n"), data.count(b"\r")) > MAX_ROWS:
+                raise ValueError(f"its table has more than {MAX_ROWS:,} rows")
+            table = corrections.parse_table(data, TABLE)
             yield from _pictures(archive, entries, table)
     except DAMAGED as error:
         raise StoreError(
@@ -172,7 +235,8 @@ def _pictures(
     archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], table: csv_tables.Table
 ) -> Iterator[tuple[int, tuple | ValueError]]:
     """Yield what `_unpack` does, for the rows of the zip's table."""
-    left = MAX_IMPORT
+    left, pixels = MAX_IMPORT, MAX_PIXELS
+    taken: set[int] = set()  # where in the zip: two names may stand for one picture
 
     def find_image(cell: str) -> str:
         name = cell.strip().replace("\\", "/").rpartition("/")[2]
@@ -183,8 +247,15 @@ def _pictures(
     for row in table.rows:
         try:
             correction = corrections.parse(row.cells, find_image)
-            data = _read(archive, entries[correction.image], min(images.MAX_BYTES, left))
+            entry = entries[correction.image]
+            if entry.header_offset in taken:
+                raise ValueError("its image is another row's, too")
+            taken.add(entry.header_offset)
+            data = _read(archive, entry, min(images.MAX_BYTES, left))
             left -= len(data)
+            pixels -= images.pixels_of(data)
+            if pixels < 0:
+                raise ValueError(f"the pictures have more than {MAX_PIXELS:,} pixels")
             picture = images.open_picture(io.BytesIO(data))
         except DAMAGED as error:
             yield row.number, ValueError(str(error))
@@ -205,10 +276,11 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
 
 def _without_foreign_text(correction: Correction) -> Correction:
     """Return the correction with its version, time and box only where they are such."""
-    try:
-        added = datetime.fromisoformat(correction.added).isoformat(timespec="seconds")
-    except ValueError:
-        added = ""
+    added = ""
+    with suppress(ValueError):
+        when = datetime.fromisoformat(correction.added)
+        if when.replace(tzinfo=when.tzinfo or UTC) <= datetime.now(UTC):
+            added = when.isoformat(timespec="seconds")
     version = correction.version if VERSION.fullmatch(correction.version) else ""
     box = correction.box if BOX.fullmatch(correction.box) else ""
     return replace(correction, version=version, added=added, source="", box=box)
@@ -218,10 +290,13 @@ def _contents_of_foreign_names(home: Home) -> set[str]:
     """Return what `image_name` gives for stored pictures that are named in another way."""
     stored = feedback.load(home)[0] + feedback.removed(home)
     named_otherwise = [one for one in stored if not OWN_NAME.fullmatch(Path(one.image).name)]
-    names = set()
-    for one in named_otherwise:
-        try:
-            names.add(corrections.image_name(images.open_picture(home.folder / one.image)))
-        except (images.ImageError, OSError):
-            continue  # a picture that cannot be read is no picture's twin
-    return names
+    return {_content_of(home.folder / one.image) for one in named_otherwise}
+
+
+@lru_cache(maxsize=20_000)
+def _content_of(path: Path) -> str:
+    """Return what `image_name` gives for a stored picture, "" for one that cannot be read."""
+    try:
+        return corrections.image_name(images.open_picture(path))
+    except (images.ImageError, OSError):
+        return ""

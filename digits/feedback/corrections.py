@@ -13,7 +13,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,9 +35,12 @@ COLUMNS = [
     "State",  # REMOVED, or empty
     "Source",  # of a digit cut from a number: the picture's name ...
     "Box",  # ... and its left, top, width and height there, in px
+    "Visits",  # a random number of each visit that gave this label, no name
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
+PASSWORD = "password"  # stands for every visit that gave it
+MAX_VISITS = 8  # that a row names: who vouched is asked up to two
 SHOWN = 100  # characters of a cell, in a sentence on it
 LABEL = re.compile(r"\s*([0-9])(?:[.,]0*)?\s*")  # pandas writes 7.0 where another is missing
 PICTURE = re.compile(r".*\.\w{2,5}\s*", re.DOTALL)  # the name of one
@@ -55,7 +58,8 @@ class Correction:
     confidence: the guess' probability or None. version: of the network that guessed, or "".
     added: ISO 8601, or "". votes: how often people gave this same label; two or more mean that a
     second look found it right. removed: whether it is out of use. source, box: of a digit that was
-    cut from a number, that picture's name and `left top width height` in its px, or "".
+    cut from a number, that picture's name and `left top width height` in its px, or "". visits:
+    the visits that gave this label, the first first, each a random number; "" where not known.
     earlier: what `add` put it in the place of, for `undo`.
     """
 
@@ -69,12 +73,33 @@ class Correction:
     removed: bool = False
     source: str = ""
     box: str = ""
+    visits: str = ""
     earlier: Correction | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> tuple[str, int]:
         """What makes it another correction: the picture and its label."""
         return self.image, self.actual
+
+    @property
+    def visit(self) -> str:
+        """The visit that gave this label first, or ""."""
+        return self.visits.partition(" ")[0]
+
+    def seconded(self, visit: str) -> Correction:
+        """Return it with one more vote, or as it is: one visit is one voice, the password any."""
+        known = self.visits.split()
+        if visit in known and visit != PASSWORD:
+            return self
+        named = " ".join([*known, visit][:MAX_VISITS]).strip()
+        return replace(self, votes=self.votes + 1, visits=named)
+
+    def unseconded(self, visit: str) -> Correction:
+        """Return it with one vote less, that visit's."""
+        others = self.visits.split()
+        if visit in others:
+            others.remove(visit)
+        return replace(self, votes=self.votes - 1, visits=" ".join(others))
 
 
 def image_name(picture: Image.Image) -> str:
@@ -113,7 +138,10 @@ def read_table(home: Home) -> Table:
 
 def parse_table(data: bytes, name: str) -> Table:
     """Return the table in a file's bytes. Raises StoreError, with its name, for another table."""
-    table = csv_tables.parse(data, is_row, COLUMNS)
+    try:
+        table = csv_tables.parse(data, is_row, COLUMNS)
+    except ValueError as error:
+        raise StoreError(f"{name} {error}: it is no table of corrections.") from error
     missing = [column for column in REQUIRED if column not in table.header]
     if missing and (table.header or table.rows):
         raise StoreError(
@@ -171,10 +199,11 @@ def parse(cells: Mapping[str, str], locate: Callable[[str], str]) -> Correction:
         _number(cells.get("Confidence")),
         cells.get("Model_Version") or "",
         cells.get("Added") or "",
-        int(_number(cells.get("Answers")) or 1),
+        max(1, int(_number(cells.get("Answers")) or 1)),
         cells.get("State") == REMOVED,
         cells.get("Source") or "",
         cells.get("Box") or "",
+        cells.get("Visits") or "",
     )
 
 
@@ -190,7 +219,7 @@ def to_cells(correction: Correction) -> dict[str, str]:
     values = [correction.predicted, correction.actual, correction.image, confidence]
     values += [csv_tables.harmless(correction.version), correction.added, correction.votes]
     values += [REMOVED if correction.removed else ""]
-    values += [csv_tables.harmless(correction.source), correction.box]
+    values += [csv_tables.harmless(correction.source), correction.box, correction.visits]
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from digits import durable
 
 MAX_LINES = 100  # of one quoted cell: longer ones are a quotation mark that was never closed
+MAX_COLUMNS = 40  # each row has a cell of each: a million of them took gigabytes
 HEAD = 2**16  # bytes that hold a table's column names
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
 DELIMITERS = ",;\t"
@@ -89,10 +90,12 @@ def parse(
     """Return the table in a file's bytes, without columns when there are none.
 
     is_row: told the cells of one line, whether that line is a row of its own. names: of columns,
-    which are known in any case.
+    which are known in any case. Raises ValueError for more than MAX_COLUMNS.
     """
     table, lines = _parse_head(data, names)
     delimiter, header = table.form.delimiter, table.header
+    if len(header) > MAX_COLUMNS:
+        raise ValueError(f"has {len(header):,} columns, {MAX_COLUMNS} are the most")
 
     def cells_of(values: list[str]) -> dict[str, str]:
         return dict.fromkeys(header, "") | dict(zip(header, values, strict=False))
@@ -158,20 +161,34 @@ def _records(
     """Yield each row's first line's place, its text and its values."""
     start = 0
     while start < len(lines):
-        end = start + 1
-        values = _cells(lines[start].rstrip("\r\n"), delimiter)
-        while values is None and end < min(len(lines), start + MAX_LINES):
-            if stands_alone(lines[end]):
-                break
-            end += 1
-            values = _cells("".join(lines[start:end]).rstrip("\r\n"), delimiter)
-        if values is None:  # no cell that spans lines after all
-            end = start + 1
-            values = _unquoted(lines[start].rstrip("\r\n"), delimiter)
+        values, taken = _record(lines[start : start + MAX_LINES], stands_alone, delimiter)
+        end = start + taken
         text = "".join(lines[start:end]).rstrip("\r\n")
         if text.strip():
             yield start, text, values
         start = end
+
+
+def _record(
+    lines: list[str], stands_alone: Callable[[str], bool], delimiter: str
+) -> tuple[list[str], int]:
+    """Return the values of the row that begins with the first line, and how many lines it takes."""
+    first, taken = lines[0].rstrip("\r\n"), 0
+    if '"' not in first:
+        return first.split(delimiter), 1
+
+    def lines_of_it() -> Iterator[str]:
+        nonlocal taken
+        for line in lines:
+            if taken and stands_alone(line):
+                return
+            taken += 1
+            yield line
+
+    try:
+        return next(csv.reader(lines_of_it(), strict=True, delimiter=delimiter)), taken
+    except csv.Error:  # no cell that spans lines after all
+        return _unquoted(first, delimiter), 1
 
 
 def _cells(text: str, delimiter: str) -> list[str] | None:

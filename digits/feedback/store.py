@@ -13,7 +13,7 @@ from PIL import Image
 
 from digits import durable
 from digits.feedback import capacity, corrections
-from digits.feedback.corrections import Correction, StoreError, image_name
+from digits.feedback.corrections import PASSWORD, Correction, StoreError, image_name
 from digits.home import STORE_WAIT, Home
 
 SAME_ANSWER = 60  # s within which the same answer again is a double click, not a second opinion
@@ -54,18 +54,18 @@ def keep(home: Home, correction: Correction, picture: Image.Image) -> None:
     """Write the picture, then its row. Raises StoreError when the store is full."""
     png = io.BytesIO()
     picture.save(png, "PNG")
-    capacity.reserve(home, len(png.getvalue()))
+    capacity.reserve(home, len(png.getvalue()), correction.visit in ("", PASSWORD))
     home.images.mkdir(exist_ok=True)
     durable.write(home.folder / correction.image, png.getvalue())
     corrections.append(home, correction)
 
 
-def adopt(home: Home, picture: Image.Image, correction: Correction) -> bool:
-    """Store a correction of another store with all it says, but its image's name; return whether.
+def adopt(home: Home, picture: Image.Image, correction: Correction, visit: str) -> bool:
+    """Store a correction of another store as one answer of this visit; return whether.
 
     A picture that is stored here already, removed or not, stays as it is. Raises StoreError.
     """
-    new = replace(correction, image=image_name(picture))
+    new = replace(correction, image=image_name(picture), votes=1, visits=visit)
     with locked(home):
         if (home.folder / new.image).exists() and corrections.find(home, new.image)[1]:
             return False
@@ -80,9 +80,10 @@ def revise(home: Home, new: Correction) -> Correction:
         corrections.append(home, new)
         return new
     if old and old.actual == new.actual and not old.removed:
-        if _seconds_between(old.added, new.added) < SAME_ANSWER:
+        seconded = old.seconded(new.visit)
+        if seconded == old or 0 <= _seconds_between(old.added, new.added) < SAME_ANSWER:
             return replace(old, earlier=old)  # nothing was added that an undo could take back
-        new = replace(old, added=new.added, votes=old.votes + 1)
+        new = replace(seconded, added=new.added)
     corrections.put(home, table, row, new)
     return replace(new, earlier=old)
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from digits import model
-from digits.images.decode import MAX_BYTES, open_picture, plain
+from digits.images.decode import MAX_BYTES, open_picture, pixels_of, plain
 from digits.images.number import Number, NumberDigit
 from digits.images.reading import NO_DIGIT, read_number
 from digits.images.regroup import joined, parted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from contextlib import suppress
 from typing import BinaryIO
@@ -37,7 +38,9 @@ FILL = bytes(range(1, 200)) * 20  # in the place of what a JPEG lacks: any code 
 # Not read: pillow-heif 1.8 takes 520 MB for 12 million pixels.
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MAX_SIDE = 1024  # px, long side of a picture: strokes of a page photographed whole stay visible
+AT_ONCE = 2  # pictures decoded in a process: each may take 500 MB
 DRAFT_SIDE = 900  # px; a JPEG may be decoded at 1/2, 1/4, 1/8 down to this: 4,032 px -> 1,008 px
+_decoding = threading.BoundedSemaphore(AT_ONCE)
 
 
 def open_picture(file: str | os.PathLike | BinaryIO) -> Image.Image:
@@ -50,16 +53,29 @@ def open_picture(file: str | os.PathLike | BinaryIO) -> Image.Image:
     """
     data = _read_bytes(file)
     try:
-        image = _open_header(data)
-        _refuse_costly(image, data)
-        image.draft("RGB", _draft_size(image))
-        image = _load(image, data)
-        first = plain(_shrink(image))
-        return _inked_frame(image, first, data) if _is_blank(first) else first
+        with _decoding:
+            return _decode(data)
     except ImageError:
         raise
     except Exception:  # Pillow raises whatever it meets in a damaged file: struct.error, KeyError
         raise ImageError("This picture is damaged; please save it again and resend it.") from None
+
+
+def pixels_of(data: bytes) -> int:
+    """Return how many pixels the picture in a file's bytes has, undecoded. Raises ImageError."""
+    with _decoding:  # to open a WebP takes memory for all of it
+        image = _open_header(data)
+    return image.width * image.height
+
+
+def _decode(data: bytes) -> Image.Image:
+    """Return the picture in a file's bytes. Raises ImageError, and whatever Pillow does."""
+    image = _open_header(data)
+    _refuse_costly(image, data)
+    image.draft("RGB", _draft_size(image))
+    image = _load(image, data)
+    first = plain(_shrink(image))
+    return _inked_frame(image, first, data) if _is_blank(first) else first
 
 
 def _open_header(data: bytes) -> Image.Image:

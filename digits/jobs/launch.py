@@ -7,9 +7,12 @@ import sys
 import threading
 import time
 
+from filelock import FileLock
+
 from digits.home import PROJECT, Home
 from digits.versions import now
 
+PAUSE = 30  # s from one start to the next of a button's: nobody can keep the machine busy
 SCRIPT = PROJECT / "finetuning.py"
 
 
@@ -21,7 +24,7 @@ def command(home: Home, *options: str) -> list[str]:
 class Run(threading.Thread):
     """A run of finetuning.py, begun at once; `says` is its last line once it ended.
 
-    began: s, as time.monotonic() counts them. ended: ISO, UTC, "" until then.
+    ended: ISO, UTC, "" until then.
     """
 
     def __init__(self, home: Home, *options: str) -> None:
@@ -34,7 +37,6 @@ class Run(threading.Thread):
             start_new_session=True,  # it outlives the page, the browser and the server
         )
         self.says, self.went_well, self.ended = "", False, ""
-        self.began = time.monotonic()
         self.start()
 
     def run(self) -> None:
@@ -43,6 +45,21 @@ class Run(threading.Thread):
         self.went_well = self._process.returncode == 0
         self.says = printed.strip().rpartition("\n")[2] or "The run ended without a word."
         self.ended = now()
+
+
+def start(home: Home) -> Run | float:
+    """Return the run that a button starts; or the seconds to wait, soon after another start.
+
+    However many press at once, on whatever server, one run starts. Raises OSError.
+    """
+    home.versions.mkdir(exist_ok=True)
+    with FileLock(f"{home.started}.lock"):
+        if home.started.exists():
+            passed = time.time() - home.started.stat().st_mtime
+            if 0 <= passed < PAUSE:  # or else the clock was put back
+                return PAUSE - passed
+        home.started.touch()
+        return Run(home, "--trigger", "button")
 
 
 def roll_back(home: Home, name: str) -> str:

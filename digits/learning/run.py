@@ -10,28 +10,21 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from digits import model, versions
 from digits.feedback import Correction
 from digits.home import Home
-from digits.learning import finetune, gate, interpolation, mislabelled
+from digits.learning import gate, mislabelled
 from digits.learning.finetune import Progress
 from digits.learning.interpolation import Outcome, report_of
 from digits.learning.material import Material, fingerprint_of, gather, last_fingerprint
+from digits.learning.study import study
 from digits.learning.upkeep import scratch_folder
 from digits.versions import receipts
 from digits.versions.smoke_test import predict_again
 
-if TYPE_CHECKING:
-    import keras
-
 SWITCHES = ("replay", "gate")  # guards that a lesson may switch off in its sandbox
-VOUCHED = 2  # equal answers: the same label from a second person, or a second look
 
 log = logging.getLogger("digits")
 
@@ -95,47 +88,6 @@ def learn(
         seconds=round(time.monotonic() - began, 1),
     )
     return conclude(home, material, doubts, outcome, parent, report)
-
-
-def study(
-    home: Home, material: Material, seed: int, without: Sequence[str], progress: Progress
-) -> tuple[mislabelled.Doubts, Outcome]:
-    """Return which corrections are doubted, and what became of learning the others."""
-    progress("Loading the network", 0.2)
-    net = model.load(home.model)
-    first = first_network(home, net)
-    progress("Looking for wrong labels", 0.4)
-    seen, replayed = (
-        mislabelled.Seen(*rows, *model.observe(net, rows[0]))
-        for rows in (material.rows, material.replay)
-    )
-    vouched = np.array([one.votes >= VOUCHED for one in material.corrections])
-    doubts = mislabelled.examine(seen, replayed, vouched)
-    digits, labels = material.rows
-    if doubts.too_many:
-        reason = f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look again"
-        return doubts, interpolation.learn_nothing(net, material.held_out, material.rows, reason)
-    once = mislabelled.last_alike(digits) == np.arange(len(digits))
-    kept = digits[doubts.none & once], labels[doubts.none & once]
-    old = finetune.replay_rows(material.replay, replayed.predictions, seed)
-    if "replay" in without:
-        old = old[:0]
-    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress)
-    progress("Judging the candidate", 0.75)
-    gated = "gate" not in without
-    return doubts, interpolation.choose_step(
-        net, candidate, material.held_out, material.rows, doubts, first, gated
-    )
-
-
-def first_network(home: Home, net: keras.Model) -> keras.Model | None:
-    """Return the network that net, which is in service, descends from, None if it was lost."""
-    origin = versions.baseline(home)
-    if origin and origin.read_bytes() == home.model.read_bytes():
-        return net
-    with suppress(model.ModelError):
-        return origin and model.load(origin)
-    return None
 
 
 def conclude(

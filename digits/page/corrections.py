@@ -17,7 +17,6 @@ from digits.page.shared import (
     count,
     home,
     may_change,
-    password,
     serving,
     show_sharp,
     thumbnail,
@@ -79,8 +78,10 @@ def show_correction(one: Correction, state: str, doubt: str) -> None:
     elif may_change():
         with st.popover("Change", key=f"change-{place}"):
             actual = st.pills("It is", range(10), wrap=True, key=f"relabel-{place}")
-            button("Save this label", place, change, feedback.relabel, "Label saved.", one, actual)
-            button("Its label is right", place, change, feedback.confirm, "Vouched for.", one)
+            voice, saved = visit().voice, "Label saved."
+            button("Save this label", place, change, feedback.relabel, saved, one, actual, voice)
+            vouched = "Vouched for."
+            button("Its label is right", place, change, feedback.confirm, vouched, one, voice)
             button("Remove", place, change, feedback.remove, "Removed; it can be restored.", one)
 
 
@@ -89,7 +90,7 @@ def show_exchange(stored: list[Correction]) -> None:
     with st.expander("Export and import"):
         st.download_button(
             "Export all as a zip",
-            lambda: export(home()),
+            lambda: export(home()).open("rb"),
             "corrections.zip",
             "application/zip",
             disabled=not stored,
@@ -100,5 +101,5 @@ def show_exchange(stored: list[Correction]) -> None:
             return
         archive = st.file_uploader("A zip exported here or elsewhere", type="zip")
         if st.button("Import it", disabled=archive is None) and archive:
-            with st.spinner("Importing"):
-                st.success(visit().bring(archive, trusted=bool(password())))
+            so_far = st.empty()  # to say how far it is ends the work of a visitor who has left
+            st.success(visit().bring(archive, lambda done: so_far.caption(str(done))))

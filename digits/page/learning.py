@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,7 +37,6 @@ from digits.versions import receipts
 from digits.versions.receipts import Flip, Line
 
 WARNINGS = 5  # of the store, shown; `finetuning.py` prints all
-PAUSE = 30  # s from one run to the next from the button: nobody can keep the machine busy
 IDLE_REFRESH = 5.0  # s between looks for one that cron or another visitor starts
 LEFT_STEP = 10  # s: a finer estimate would jump up and down
 HELP = (
@@ -140,15 +138,16 @@ def started(folder: str) -> list[Started]:
 
 def start_run() -> None:
     """Start a fine-tuning, but not one right after another."""
-    last = started(str(home()))
-    passed = time.monotonic() - last[0].run.began if last else PAUSE
-    if passed < PAUSE:
-        visit().problems["learning"] = f"The next run may start in {PAUSE - passed:.0f} s."
-        return
+    at = versions.now()
     try:
-        last[:] = [Started(launch.Run(home(), "--trigger", "button"), versions.now())]
+        run = launch.start(home())
     except OSError as error:
         visit().problems["learning"] = f"The run could not start: {error.strerror or error}."
+        return
+    if isinstance(run, float):
+        visit().problems["learning"] = f"The next run may start in {run:.0f} s."
+    else:
+        started(str(home()))[:] = [Started(run, at)]
 
 
 def is_running() -> bool:
@@ -237,8 +236,9 @@ def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Corr
             reason = line.reason or f"read as {line.guess_after}"
             st.markdown(f"**{line.actual}** {line.outcome}: {reason}", width=260)
             if may_change() and line.outcome == receipts.HELD_BACK and one.votes == 1:
+                mine = one, visit().voice
                 done = f"Vouched for: a {line.actual}. The next run learns it."
-                button("The label is right", line.image, change, feedback.confirm, done, one)
+                button("The label is right", line.image, change, feedback.confirm, done, *mine)
     if len(lines) > STRIP:
         st.caption(f"and {len(lines) - STRIP} more, under Corrections")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from digits.learning.run import SWITCHES
 from digits.page import drawing, sandbox
 from digits.page.learning import before_and_after, is_running, show_progress
 from digits.page.shared import REFRESH, STRIP_SIDE, button, home, may_change, serving, show_strip
+
+STARTING = threading.Lock()
 
 
 def show() -> None:
@@ -70,8 +73,9 @@ def experiments(folder: str) -> list[sandbox.Experiment]:
 
 def start_experiment(without: list[str]) -> None:
     """Start an experiment, but not two at once."""
-    if not any(one.is_alive() for one in experiments(str(home()))):
-        experiments(str(home()))[:] = [sandbox.Experiment(home(), without)]
+    with STARTING:  # of many who press at once, one
+        if not any(one.is_alive() for one in experiments(str(home()))):
+            experiments(str(home()))[:] = [sandbox.Experiment(home(), without)]
 
 
 def show_experiment(was_running: bool) -> None:

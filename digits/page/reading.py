@@ -15,7 +15,7 @@ from streamlit.errors import StreamlitAPIException
 from digits import versions
 from digits.home import PROJECT
 from digits.page import answers, drawing
-from digits.page.shared import button, home, serving, visit
+from digits.page.shared import home, serving, visit
 from digits.page.visit import Given
 
 CANVAS_SIDE, TOOLS = 240, 112  # px; page.css shows the canvas smaller on the smallest phones
@@ -142,8 +142,8 @@ def draw() -> list[Given]:
         )
         state.strokes = (canvas.json_data or {}).get("objects", [])
         with st.container(width=width if wide else TOOLS, horizontal=wide, gap="xsmall"):
-            button("Undo stroke", "canvas", start_from, state.strokes[:-1], width="stretch")
-            button("Clear", "canvas", start_from, [], width="stretch")
+            for label, strokes in (("Undo stroke", state.strokes[:-1]), ("Clear", [])):
+                st.button(label, on_click=start_from, args=(strokes,), width="stretch")
             st.selectbox("Pen", list(PENS), index=1, key="pen", label_visibility="collapsed")
             st.toggle("For a number", key="wide", on_change=keep_drawing)
     if not state.strokes:

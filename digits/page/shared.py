@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from PIL import Image
 from digits import feedback, images, model, versions
 from digits.home import Home
 from digits.page import drawing
+from digits.page.password import refusal
 from digits.page.visit import Visit
 
 STRIP, STRIP_SIDE = 12, 56  # pictures in a row of small ones, and their px
@@ -34,7 +33,9 @@ def password() -> str:
 
 def visit() -> Visit:
     """Return what is remembered of this visit."""
-    return st.session_state.setdefault("visit", Visit(home()))
+    one = st.session_state.setdefault("visit", Visit(home()))
+    one.trusted = bool(password()) and may_change()
+    return one
 
 
 def serving() -> versions.Serving:
@@ -44,9 +45,19 @@ def serving() -> versions.Serving:
 
 
 def button(label: str, place: str, action: Callable, *arguments: Any, **look: Any) -> None:
-    """Offer an action; it runs before the page is drawn again, and needs all its arguments."""
+    """Offer an action to who may change things; it runs before the page is drawn again.
+
+    It needs all its arguments. A button that is not shown or disabled can be pressed all the same,
+    by a forged message: the right is looked at when it runs.
+    """
     look = {"disabled": None in arguments} | look
-    st.button(label, key=f"{label}-{place}", on_click=action, args=arguments, **look)
+    st.button(label, key=f"{label}-{place}", on_click=if_allowed, args=(action, *arguments), **look)
+
+
+def if_allowed(action: Callable, *arguments: Any) -> None:
+    """Do what a button says, if the visitor may and all that it needs is there."""
+    if may_change() and None not in arguments:
+        action(*arguments)
 
 
 def count(n: int, noun: str) -> str:
@@ -77,14 +88,17 @@ def may_change() -> bool:
 
 def ask_password() -> None:
     """Let in whoever knows the password."""
-    given = st.text_input("Password, to judge and to teach", type="password")
-    if not given:
-        return
-    time.sleep(1)  # s: guessing takes longer than anybody has
-    if hmac.compare_digest(given.encode(), password().encode()):
-        st.session_state.unlocked = True
-        st.rerun()
-    st.error("That is not the password.", icon=":material/error:")
+    label = "Password, to judge and to teach"
+    st.text_input(label, type="password", key="password", on_change=let_in)
+    show_problem("password")
+
+
+def let_in() -> None:
+    """Look at the password given, once."""
+    given, st.session_state.password = st.session_state.password, ""
+    if given:
+        visit().problems["password"] = problem = refusal(home(), given, password())
+        st.session_state.unlocked = not problem
 
 
 def show_sharp(picture: bytes, side: int, alt: str, caption: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
@@ -12,8 +13,8 @@ from PIL import Image
 
 from digits import feedback, images, model
 from digits.feedback import verdicts
-from digits.feedback.archive import import_zip
-from digits.feedback.corrections import Correction
+from digits.feedback.archive import Imported, import_zip
+from digits.feedback.corrections import PASSWORD, Correction
 from digits.home import Home
 from digits.page.guesses import Guess, Place
 from digits.versions import Serving
@@ -61,7 +62,7 @@ class Visit:
 
     problems: sentences that wait to be shown, each under the name of its place on the page.
     stored: how many corrections this visit has stored, from a zip or taken back too: their pictures
-    stay.
+    stay. number: tells it from other visits, at random. trusted: whether the password was given.
     """
 
     home: Home
@@ -69,6 +70,13 @@ class Visit:
     said: dict[str, Said] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     stored: int = 0
+    number: str = field(default_factory=lambda: secrets.token_hex(4))
+    trusted: bool = False
+
+    @property
+    def voice(self) -> str:
+        """Who answers, as the store takes it."""
+        return PASSWORD if self.trusted else self.number
 
     def read(self, given: Given, serving: Callable[[], Serving]) -> list[Guess] | str:
         """Return a guess for each digit, in reading order, or the sentence why there is none.
@@ -130,6 +138,7 @@ class Visit:
                 version=guess.version.name,
                 source=guess.name if guess.place else "",
                 box=guess.place.number[guess.place.index].box if guess.place else (),
+                visit=self.voice,
             )
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
@@ -139,16 +148,22 @@ class Visit:
         thanks = f"Stored: {kept.predicted} → {kept.actual}{times}. The next run learns it."
         self._count(Said(guess, NO, actual, thanks, kept))
 
-    def bring(self, archive: BinaryIO, trusted: bool) -> str:
+    def bring(self, archive: BinaryIO, told: Callable[[Imported], object] = str) -> str:
         """Import a zip of corrections; return a sentence on what was done.
 
-        trusted: whether the visitor gave a password; a stranger may store MAX_STORED in all. Raises
-        StoreError as `import_zip` does.
+        Without the password a visit may store MAX_STORED in all. told: as `import_zip` takes it.
+        Raises StoreError as that does.
         """
-        if trusted:
-            return str(import_zip(self.home, archive))
-        done = import_zip(self.home, archive, MAX_STORED - self.stored)
-        self.stored += done.stored
+        if self.trusted:
+            return str(import_zip(self.home, archive, visit=self.voice, told=told))
+        before = self.stored
+
+        def count(done: Imported) -> None:
+            self.stored = before + done.stored  # also of an import that does not end
+            told(done)
+
+        done = import_zip(self.home, archive, MAX_STORED - before, visit=self.voice, told=count)
+        self.stored = before + done.stored
         return str(done)
 
     def undo(self, key: str) -> None:

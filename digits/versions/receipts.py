@@ -12,7 +12,8 @@ from digits import durable, metrics
 from digits.feedback import Correction
 from digits.home import Home
 from digits.mnist import SIDE
-from digits.versions import PUBLISHED, VersionError, runs
+from digits.versions import PUBLISHED, VersionError, kept, runs
+from digits.versions.networks import KEPT
 
 LAST = "last"  # the run whose receipt is shown unless a version is named
 RIGHT, WRONG, HELD_BACK = "now right", "still wrong", "held back"
@@ -108,6 +109,7 @@ def write(
     home.receipts.mkdir(parents=True, exist_ok=True)
     name = f"run-{number:05d}.json"
     durable.write(home.receipts / name, json.dumps(asdict(Receipt(lines, flips))).encode())
+    _thin(home)
     return name
 
 
@@ -142,12 +144,24 @@ def text(home: Home, version: str | None = LAST) -> str:
     record, run = decided[-1]
     receipt = read(home, run.receipt)
     if receipt is None:
-        raise VersionError(f"The receipt {run.receipt} was lost.")
+        raise VersionError(
+            f"The receipt {run.receipt} is gone: those of the last {KEPT} runs are kept."
+        )
     lines = [f"{record.when}  {record.decision}: {run.reason}", "", "corrections"]
     lines += [_in_words(one, one.outcome, one.image, one.reason) for one in receipt.corrections]
     lines += ["", "held-out digits that flipped"]
     lines += [_in_words(flip, "fixed" if flip.fixed else "broken") for flip in receipt.flipped]
     return "\n".join(lines)
+
+
+def _thin(home: Home) -> None:
+    """Remove the receipts of runs before the last KEPT, but none of a version that is kept."""
+    names = kept(home)
+    published = [pair for pair in runs(home) if pair[0].decision == PUBLISHED]
+    spared = {run.receipt for record, run in published if record.version in names}
+    for path in sorted(home.receipts.glob("run-*.json"))[:-KEPT]:
+        if path.name not in spared:
+            path.unlink()
 
 
 def _guesses(predictions: metrics.Predictions, i: int) -> tuple[int, float, int, float]:

@@ -167,7 +167,7 @@ def test_number_one_digit_corrected_is_read_right_after_a_run(
 def test_number_drawn_on_the_wide_sheet_is_read(browser, address, size):
     page = open_page(browser, address, size)
     click(page, "radio", "Draw")
-    page.get_by_text("For a number").click()
+    page.get_by_text("Number", exact=True).click()
     settle(page)
     canvas = page.locator("canvas").last
     box = canvas.bounding_box()

@@ -18,9 +18,9 @@ from digits.page import answers, drawing
 from digits.page.shared import home, serving, visit
 from digits.page.visit import Given
 
-CANVAS_SIDE, TOOLS = 240, 112  # px; page.css shows the canvas smaller on the smallest phones
+CANVAS_SIDE, TOOLS = 240, 100  # px; page.css shows the canvas smaller on the smallest phones
 WIDE = 480, 200  # px, of the sheet for a number
-PENS = {"Thin pen": 10, "Medium pen": 16, "Thick pen": 24}  # px on that sheet
+PENS = {"Thin": 10, "Medium": 16, "Thick": 24}  # px on that sheet
 EXAMPLE_SIDE = 128  # px of an example on the page, shown at half of that
 MAX_PICTURES = 20  # at once: more is a long page, and each may take 3 MB of memory
 WAYS = {"Upload": "upload", "Draw": "draw", "Camera": "photo_camera"}
@@ -132,7 +132,7 @@ def draw() -> list[Given]:
     width, height = WIDE if wide else (CANVAS_SIDE, CANVAS_SIDE)
     with st.container(horizontal=True, key="sheet-wide" if wide else "sheet", gap="xsmall"):
         canvas = st_canvas(
-            stroke_width=PENS[state.get("pen", "Medium pen")],
+            stroke_width=PENS[state.get("pen", "Medium")],
             background_color="#ffffff",
             height=height,
             width=width,
@@ -145,7 +145,7 @@ def draw() -> list[Given]:
             for label, strokes in (("Undo stroke", state.strokes[:-1]), ("Clear", [])):
                 st.button(label, on_click=start_from, args=(strokes,), width="stretch")
             st.selectbox("Pen", list(PENS), index=1, key="pen", label_visibility="collapsed")
-            st.toggle("For a number", key="wide", on_change=keep_drawing)
+            st.toggle("Number", key="wide", on_change=keep_drawing)
     if not state.strokes:
         return []
     if canvas.image_bytes is None:  # a canvas just shown again has its strokes, but no picture

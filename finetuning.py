@@ -8,6 +8,8 @@
     python finetuning.py --rollback v1    put an earlier version back
     python finetuning.py --install-cron "0 2 * * *"    learn every night at two
     python finetuning.py --check      whether all is well, and what to do if not
+    python finetuning.py --health     whether a network can serve, for probes
+    python finetuning.py --metrics    how the loop fares, for Prometheus
     python finetuning.py --help       every option
 
 Cron runs this, and so does the page's button: there is no other way to fine-tune. One line says
@@ -34,7 +36,7 @@ from filelock import Timeout
 
 from digits import feedback, model, versions
 from digits.home import LOG, Home
-from digits.jobs import doctor, progress, schedule, unattended
+from digits.jobs import doctor, monitor, progress, schedule, unattended
 from digits.learning import run as learning
 from digits.learning import upkeep
 from digits.learning.run import SWITCHES, Ending, Request
@@ -79,6 +81,8 @@ class Options:
     remove_cron: bool
     show_cron: bool
     check: bool
+    health: bool
+    metrics: bool
 
     @property
     def home(self) -> Home:
@@ -166,6 +170,8 @@ flag = partial(click.option, is_flag=True)
 @flag("--remove-cron", help="Learn by itself no longer.")
 @flag("--show-cron", help="Print the crontab's entry, last and next run.")
 @flag("--check", help="Try the crontab's entry as cron would; exit code 0 if all is well.")
+@flag("--health", help="Say what serves; exit code 0 if the page can answer, else 5.")
+@flag("--metrics", help="Print how the loop fares, as Prometheus' text.")
 def command(**given: Any) -> int:
     """Do what was asked for; return its exit code."""
     options = Options(**given)
@@ -331,6 +337,8 @@ ACTS: dict[str, Act] = {  # instead of a run, by the option that asks for it
     "remove_cron": lambda options: Ending("removed", schedule.remove(options.home)),
     "show_cron": lambda options: Ending("entry", schedule.text(options.home)),
     "check": check,
+    "health": lambda options: Ending("well", monitor.health(options.home)),
+    "metrics": lambda options: Ending("metrics", monitor.metrics(options.home)),
 }
 
 

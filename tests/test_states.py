@@ -8,7 +8,7 @@ import pytest
 
 from digits import versions
 from digits.feedback.corrections import Correction
-from digits.page import states
+from digits.learning import states
 from digits.versions import receipts
 
 ONE = Correction(1, 7, "incorrect_images/a.png")

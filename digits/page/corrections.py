@@ -9,7 +9,7 @@ import streamlit as st
 from digits import feedback
 from digits.feedback.archive import export
 from digits.feedback.corrections import Correction
-from digits.page import states
+from digits.learning import states
 from digits.page.shared import (
     THUMB_SIDE,
     button,

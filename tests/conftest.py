@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from digits import metrics, model
+from digits import metrics, model, versions
 from digits.home import MODEL, Home
+from digits.jobs import launch
 from digits.learning import finetune
 from digits.model import training
 from digits.rows import first_of_each_digit, is_held_out, read_rows
@@ -70,3 +71,21 @@ def lesson(shipped, replay, bent):
 def home(tmp_path):
     """A home in the test's own folder, empty so far."""
     return Home.at(tmp_path)
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The fine-tunings that were started, without any."""
+    begun = []
+
+    class Begun:
+        says, went_well, ended = "Done.", True, versions.now()
+
+        def __init__(self, *options):
+            begun.append(options)
+
+        def is_alive(self):
+            return False
+
+    monkeypatch.setattr(launch, "Run", Begun)
+    return begun

@@ -503,19 +503,7 @@ def test_page_without_the_drawing_component_stays_whole(page, monkeypatch):
     assert button(page, "Run Fine-tuning")
 
 
-def test_page_second_run_at_once_waits(page, home, shipped, monkeypatch):
-    begun = []
-
-    class Ended:
-        says, went_well, ended = "Done.", True, versions.now()
-
-        def __init__(self, *options):
-            begun.append(options)
-
-        def is_alive(self):
-            return False
-
-    monkeypatch.setattr(launch, "Run", Ended)
+def test_page_second_run_at_once_waits(page, home, shipped, begun):
     add_misread(home, shipped, 1)
     page.run()
     for _ in range(2):

@@ -111,6 +111,18 @@ def test_export_names_what_it_leaves_out(server):
     assert "not in rows.csv: No ink" in skipped[1]
 
 
+def test_export_holds_no_file_of_the_home_that_is_no_picture(server):
+    (server.folder / "secrets.toml").write_text("password = 'chalk'")
+    with open(server.table, "a") as stream:
+        stream.write("1,4,secrets.toml\n")
+    before = len(feedback.load(server)[0])
+    content = zips.export(server).read_bytes()
+    assert b"chalk" not in content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert len(archive.read(TABLE).splitlines()) == before  # the header, and the others
+        assert "secrets.toml is no picture" in archive.read(zips.SKIPPED).decode()
+
+
 def test_export_too_large_for_a_download_says_what_to_copy(server, monkeypatch):
     monkeypatch.setattr(zips, "MAX_EXPORT", 1000)
     with pytest.raises(feedback.StoreError, match=r"copy incorrect_predictions\.csv"):

@@ -168,6 +168,12 @@ def test_command_source_that_is_not_there_says_so(tmp_path):
     assert "does not exist" in run(tmp_path / "nothing", tmp_path / "out", code=1)
 
 
+def test_command_cluster_without_dask_names_the_remedy(few, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    said = run(few, tmp_path / "out", "--cluster", "tcp://127.0.0.1:1", code=2)
+    assert "pip install -r requirements-cluster.txt" in said
+
+
 @pytest.mark.parametrize(
     ("source", "names"),
     [

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import finetuning
 from digits import feedback, model
 from digits.feedback import verdicts
-from digits.jobs import monitor
+from digits.jobs import monitor, progress
 from tests.homes import add_misread, make_home
 
 
@@ -72,3 +72,10 @@ def test_metrics_after_a_run_tell_how_it_ended(home, capsys):
     capsys.readouterr()
     assert main(home, "--metrics") == finetuning.DONE
     assert "digits_run_code 0" in capsys.readouterr().out
+
+
+def test_metrics_of_a_run_that_was_killed_say_that_none_runs(home):
+    progress.Reporter(home, "cron").progress("Training", 0.5)
+    assert samples(home)["digits_run_running",] == 0
+    with home.run_lock():
+        assert samples(home)["digits_run_running",] == 1

@@ -32,24 +32,6 @@ def lock(monkeypatch):
     return lambda: monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
 
 
-@pytest.fixture
-def begun(monkeypatch):
-    """The fine-tunings that were started, without any."""
-    begun = []
-
-    class Begun:
-        says, went_well, ended = "Done.", True, versions.now()
-
-        def __init__(self, *options):
-            begun.append(options)
-
-        def is_alive(self):
-            return False
-
-    monkeypatch.setattr(launch, "Run", Begun)
-    return begun
-
-
 def forge(page, label: str):
     """Press a button that no browser would press, since it is disabled."""
     one = button(page, label)
@@ -191,3 +173,16 @@ def test_page_password_is_looked_at_once_for_each_that_is_given(page, home, monk
     page.run()
     assert home.tries.read_bytes() == tries
     assert not page.text_input[0].value
+
+
+def test_page_password_where_no_try_can_be_counted_says_so_and_lets_nobody_in(page, monkeypatch):
+    def fail(*_):
+        raise PermissionError(13, "Permission denied", "password.json.lock")
+
+    monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
+    monkeypatch.setattr("digits.page.shared.refusal", fail)
+    page.run()
+    page.text_input(key="password").set_value("chalk").run()
+    assert not page.exception
+    assert any("nobody gets in" in error.value for error in page.error)
+    assert not page.session_state["unlocked"]

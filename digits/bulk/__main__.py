@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
@@ -31,6 +32,7 @@ from digits.home import Home
 
 NOTE = "_job.json"  # a _ hides it from who opens the folder as one Parquet table
 REASONS = 10  # named in the summary, the most frequent first
+NO_DASK = "A cluster needs Dask: pip install -r requirements-cluster.txt, here and on its workers."
 AGAIN = "What is done stays: give the same command again to go on."
 
 
@@ -63,6 +65,8 @@ def command(
                 job.out.delete(name)
         if table:
             write_csv(job.out, names, Path(table))
+    except ImportError as error:
+        raise click.UsageError(NO_DASK) from error
     except BrokenProcessPool as error:
         raise click.ClickException(f"A worker was killed, or had no memory. {AGAIN}") from error
     except FileNotFoundError as error:
@@ -92,30 +96,28 @@ def begin(system: fs.FileSystem, source: str, out: Place, network: Path) -> Job:
 
 
 def read_all(
-    job: Job, source: str, total: int, executor: engine.Executor, count: int
+    job: Job, source: str, total: int, executor: Executor, count: int
 ) -> tuple[list[str], Summary]:
     """Read what is not read yet; return the names of all parts, in order, and the summary."""
-    done, names, summary = job.out.names(), [], Summary()
+    done, names = job.out.names(), []
+    summary, resumed = Summary(), Summary()
     began = time.monotonic()
     with click.progressbar(length=total, label="Pictures", show_pos=True, file=sys.stderr) as bar:
-
-        def count_in(part: Summary, is_new: bool) -> None:
-            summary.add(part)
-            fresh[0] += part.pictures * is_new
-            bar.label = f"{fresh[0] / (time.monotonic() - began + 1e-9):.0f} pictures/s"
-            bar.update(part.pictures)
 
         def waiting() -> Iterator[list[str]]:
             for paths in _cut(pictures(source)[1]):
                 names.append(job.name(paths))
                 if names[-1] in done:
-                    count_in(summary_of(job.out, names[-1]), False)
+                    resumed.add(summary_of(job.out, names[-1]))
+                    bar.update(len(paths))
                 else:
                     yield paths
 
-        fresh = [0]
         for part in engine.run(executor, count, partial(read_part, job), waiting()):
-            count_in(part, True)
+            summary.add(part)
+            bar.label = f"{summary.pictures / (time.monotonic() - began):.0f} pictures/s"
+            bar.update(part.pictures)
+    summary.add(resumed)
     return names, summary
 
 

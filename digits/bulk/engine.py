@@ -23,7 +23,8 @@ def workers(count: int, cluster: str | None) -> Iterator[tuple[Executor, int]]:
     """Lend an executor and its number of workers, and end them.
 
     count: processes on this machine. cluster: the address of a Dask scheduler instead, whose
-    workers have this package installed. Raises OSError when it does not answer.
+    workers have this package installed. Raises OSError when it does not answer, ImportError
+    without Dask.
     """
     if cluster is None:
         context = get_context("spawn")

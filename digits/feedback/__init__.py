@@ -41,11 +41,11 @@ def add(
 
     The same answer again is stored once (and counted, if it is no double click); another answer
     for the same picture replaces the earlier one.
+
     home: the home or its folder. picture: as the person saw it. predicted, actual: 0 to 9;
-    confidence: 0 to 1. source, box: of a digit cut from a number, that picture's name and where it
-    stands there: left, top, width, height in px. visit: who answers, by a random number, or
-    PASSWORD; one visit is one voice. Raises ValueError for a label out of range, StoreError when
-    the store is full or cannot be written.
+    confidence: 0 to 1. source, box: the name of the picture that a digit was cut from, and where
+    it stands there: left, top, width, height in px. visit: a random number, or PASSWORD. Raises
+    ValueError for a label out of range, StoreError when the store is full or cannot be written.
     """
     _check(predicted=predicted, actual=actual)
     home = Home.at(home)

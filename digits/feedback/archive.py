@@ -159,6 +159,10 @@ def _state(home: Home) -> str:
 def _pack(home: Home, path: Path) -> None:
     """Write the corrections in use as a zip. Raises StoreError and OSError."""
     stored, skipped = feedback.load(home)
+    for one in stored:
+        if not _content_of(home.folder / one.image):  # a row may name any file of the home
+            skipped.append(f"{one.image} is no picture that can be read")
+    stored = [one for one in stored if _content_of(home.folder / one.image)]
     size = sum((home.folder / one.image).stat().st_size for one in stored)
     if size > MAX_EXPORT:
         raise StoreError(

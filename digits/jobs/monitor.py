@@ -75,7 +75,7 @@ def _people(home: Home) -> Iterator[Sample]:
 def _run(home: Home) -> Iterator[Sample]:
     """Yield how and when the last run ended."""
     status = progress.read(home)
-    yield "run_running", "Whether a fine-tuning runs.", "", status.state == progress.RUNNING
+    yield "run_running", "Whether a fine-tuning runs.", "", home.is_running()
     if status.code is None:
         return
     age = (datetime.now(UTC) - datetime.fromisoformat(status.at)).total_seconds()

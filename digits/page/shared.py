@@ -96,9 +96,14 @@ def ask_password() -> None:
 def let_in() -> None:
     """Look at the password given, once."""
     given, st.session_state.password = st.session_state.password, ""
-    if given:
-        visit().problems["password"] = problem = refusal(home(), given, password())
-        st.session_state.unlocked = not problem
+    if not given:
+        return
+    try:
+        problem = refusal(home(), given, password())
+    except OSError as error:
+        problem = f"No try can be counted, so nobody gets in ({error}): make the home writable."
+    visit().problems["password"] = problem
+    st.session_state.unlocked = not problem
 
 
 def show_sharp(picture: bytes, side: int, alt: str, caption: str | None = None) -> None:

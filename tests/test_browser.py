@@ -247,6 +247,7 @@ def focus(page, name: str, kind: str) -> None:
 def test_enter_agrees_and_announces_it(page):
     click(page, "radio", "Example: Chalk")
     expect(answer(page)).to_have_text("8")
+    settle(page)
     page.mouse.click(5, 5)  # the focus leaves what was clicked
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="Counted as right")).to_be_attached()

@@ -19,15 +19,15 @@ from digits.page import changes, corrections, frame, learning, lesson, reading
 from digits.page.shared import serving
 from digits.rows import DataError
 
-WIDTH = 1080  # px of the page at most: two columns side by side, lines still readable
+UNSTYLED = 1  # px of the page until page.css is there: what is not seen yet does not shift
 HEAD = 88  # px of its head
 COLLECT = 5  # s between full collections of garbage: each halts all visitors for 0.1 s
 
 
 def main() -> None:
     """Lay out the page."""
-    st.set_page_config("Digits that learn", page_icon=":material/draw:", layout="wide")
-    with st.container(horizontal_alignment="center"), st.container(width=WIDTH, key="page"):
+    st.set_page_config("Digits that learn", page_icon=":material/draw:")
+    with st.container(height=UNSTYLED, border=False, key="page"):
         with st.container(height=HEAD, border=False):  # known before what it holds has come
             st.html(frame.head())
         show_part(frame.fill_home)

@@ -68,8 +68,7 @@ def show_page() -> None:
         if tab.open:
             with tab:
                 show_part(part.show)
-    if st.toggle("Presenter mode", key="present", bind="query-params", help="For a projector"):
-        st.html(frame.presenter_style())
+    frame.show_switches()
     serving()  # says at once when model.h5 cannot serve
 
 

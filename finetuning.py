@@ -261,7 +261,7 @@ def start(options: Options) -> Ending:
         return replace(ending, message=unattended.shortened(ending.message))
 
     if options.dry_run or not corrections:
-        return learn(lambda phase, share: None)
+        return learn(lambda *told: None)
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
         upkeep.repair(home)

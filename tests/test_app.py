@@ -342,9 +342,10 @@ def test_page_store_damaged_says_so(page, home):
 def test_page_run_elsewhere_shows_its_progress(page, home, shipped):
     add_misread(home, shipped, 1)
     with home.run_lock():
-        progress.Reporter(home, "cron").progress("Training", 0.4)
+        progress.Reporter(home, "cron").progress("Training", 0.4, (0.25, 0.995))
         page.run()
     assert not page.exception
+    assert "Epoch 0: corrections learned 25.0 % · a sample of old digits 99.5 %" in html(page)
     assert button(page, "Run Fine-tuning").disabled
 
 

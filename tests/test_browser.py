@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from digits import feedback, model
@@ -16,7 +19,9 @@ from tests.served import BROWSER, LAUNCH, serve
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
 TABS = 10  # stops from the top of the page to the button that learns, at most
-SHIFT = 0.05  # of the layout until the answer, at most: "good" by https://web.dev/articles/cls is 0.1
+SHIFT = (
+    0.05  # of the layout until the answer, at most: "good" by https://web.dev/articles/cls is 0.1
+)
 WATCH_SHIFT = """
 window.shift = 0;
 new PerformanceObserver(all => all.getEntries().forEach(one => {
@@ -112,7 +117,7 @@ def violations(page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("size", SIZES)
 def test_loop_upload_correct_fine_tune_see_it_learned_roll_back(
     browser, address, home, tmp_path, size
 ):
@@ -131,6 +136,7 @@ def test_loop_upload_correct_fine_tune_see_it_learned_roll_back(
 
     click(page, "button", "Run Fine-tuning")
     expect(page.get_by_role("progressbar").first).to_be_visible()
+    expect(page.locator(".curve").first).to_be_attached(timeout=RUN)
     expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
     expect(page.locator(".answer b")).to_have_text(f"v1: {guessed} → v2: {actual}")
     expect(answer(page)).to_contain_text(str(actual))
@@ -260,6 +266,33 @@ def test_enter_agrees_and_announces_it(page):
     expect(page.get_by_role("status").filter(has_text="Counted as right")).to_be_attached()
 
 
+def test_keys_switched_off_do_not_judge(page, home):
+    click(page, "radio", "Example: Chalk")
+    expect(answer(page)).to_have_text("8")
+    page.get_by_text("Judge by keys").click()
+    expect(page).to_have_url(re.compile("keys=false"))
+    page.mouse.click(5, 5)
+    for key in ("0", "Enter"):
+        page.keyboard.press(key)
+        settle(page)
+    expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_visible()
+    assert feedback.load(home)[0] == []
+
+
+def test_cell_of_the_confusion_matrix_opens_its_digits(page):
+    click(page, "tab", "Versions")
+    settle(page)
+    page.get_by_text("Read all held-out digits now").click()
+    cell = page.locator("[data-pick]").last
+    actual, guess = cell.get_attribute("data-pick").split(" → ")
+    settle(page)
+    cell.click()
+    expect(page.get_by_role("img", name=f"✗ {actual} → {guess}")).to_have_count(
+        int(cell.inner_text())
+    )
+    expect(page.get_by_role("img", name=f"✗ {actual} → {guess}").first).to_be_in_viewport()
+
+
 def test_focus_goes_from_a_judgement_to_its_undo(page):
     click(page, "radio", "Example: Chalk")
     expect(answer(page)).to_have_text("8")
@@ -316,6 +349,37 @@ def test_refresh_keeps_part_and_way(page):
     expect(page.get_by_role("radio", name="Draw")).to_be_checked()
 
 
+def test_reload_and_back_keep_part_and_filter(page, home, address):
+    add_misread(home, model.load_light(home.model), 2)
+    first = feedback.load(home)[0][0]
+    click(page, "tab", "Corrections")
+    click(page, "radio", str(first.actual))
+    expect(page).to_have_url(re.compile(f"digit={first.actual}"))
+    settle(page)
+    for leave_and_return in (page.reload, lambda: (page.goto("about:blank"), page.go_back())):
+        leave_and_return()
+        expect(page.get_by_role("tab", name="Corrections")).to_have_attribute(
+            "aria-selected", "true"
+        )
+        expect(page.get_by_role("radio", name=str(first.actual), exact=True)).to_be_checked()
+
+
+def test_pen_thick_draws_more_ink_than_thin(page):
+    click(page, "radio", "Draw")
+    ink = []
+    for pen in ("Thin", "Thick"):
+        settle(page)
+        page.get_by_role("combobox", name="Pen").click()
+        page.get_by_role("option", name=pen).click()
+        draw_seven(page)
+        expect(answer(page)).to_have_text("7")
+        ink.append(page.get_by_alt_text("Your picture, drawing").screenshot())
+        click(page, "button", "Clear")
+        expect(answer(page)).to_be_hidden()
+    thin, thick = (np.asarray(Image.open(io.BytesIO(one)).convert("L")) < 128 for one in ink)
+    assert thick.sum() > 1.5 * thin.sum()
+
+
 def test_presenter_mode_is_large_and_stays_in_the_address(page):
     click(page, "radio", "Example: Chalk")
     expect(answer(page)).to_have_text("8")
@@ -349,7 +413,8 @@ def test_every_picture_has_a_name_and_two_of_its_px_for_each_of_the_page(page):
     not AXE.exists() and not os.environ.get("CI"),
     reason="needs axe-core: npm install --prefix tests",
 )
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_axe_finds_no_violation_in_any_part(browser, address, home, size, scheme):
     add_misread(home, model.load_light(home.model), 3)
     page = open_page(browser, address, size, scheme)
@@ -362,6 +427,21 @@ def test_axe_finds_no_violation_in_any_part(browser, address, home, size, scheme
     assert violations(page) == []
     upload(page, *(PROJECT / "examples").glob("[1-6]-*.png"))
     expect(page.get_by_text("4 sure, 2 unsure")).to_be_visible()
+    assert violations(page) == []
+    click(page, "radio", "Example: Number")
+    expect(page.locator(".number h2")).to_be_visible()
+    assert violations(page) == []
+    click(page, "radio", "Draw")
+    draw_seven(page)
+    expect(answer(page)).to_have_text("7")
+    assert violations(page) == []
+    page.get_by_text("Presenter mode").click()
+    assert violations(page) == []
+    click(page, "button", "Run Fine-tuning")
+    expect(page.locator(".curve").first).to_be_attached(timeout=RUN)
+    assert violations(page) == []
+    expect(page.get_by_text("Learned 4 of 4.")).to_be_visible(timeout=RUN)
+    page.get_by_text("What the last run did").click()
     assert violations(page) == []
     for part in ("Corrections", "Versions", "Lesson"):
         click(page, "tab", part)

@@ -40,6 +40,19 @@ def test_bars_have_a_height_for_every_digit_and_mark_the_likeliest():
     assert 'aria-label="in words"' in html
 
 
+@pytest.mark.parametrize("points", [[(0.0, 0.99)], [(0.0, 1.0), (0.5, 0.98), (1.0, 0.96)]])
+def test_curve_goes_from_left_to_right_and_says_its_last_point(points):
+    html = drawing.curve(points)
+    shapes = re.findall(r"polygon\(([^\"]*)\)", html)
+    for shape, heights in zip(shapes, zip(*points, strict=True), strict=True):
+        places = [one.split() for one in shape.split(",")[: len(points)]]
+        numbers = [[float(part.strip("%")) for part in place] for place in places]
+        assert numbers == [[50 * i, pytest.approx(100 - 100 * y)] for i, y in enumerate(heights)]
+    learned, old = points[-1]
+    said = f"corrections learned {learned:.1%} · a sample of old digits {old:.1%}<"
+    assert f"Epoch {len(points) - 1}: {said}".replace("%", " %") in html
+
+
 @pytest.mark.parametrize("size", [(40, 100), (100, 40), (1, 300), (64, 64)])
 @pytest.mark.parametrize("paper", [(250, 240, 200), (10, 60, 20)])
 def test_squared_fills_with_the_pictures_own_paper(size, paper):
@@ -70,4 +83,7 @@ def test_history_has_a_row_for_the_first_network_and_each_run():
 def test_confusion_marks_errors_alone():
     matrix = np.diag(np.arange(1, 11))
     matrix[4, 9] = 2
-    assert re.findall(r"class=error>(\d+)<", drawing.confusion(matrix)) == ["2"]
+    cells = re.findall(
+        r"class=error><button data-pick=\"(.*?)\".*?>(\d+)<", drawing.confusion(matrix)
+    )
+    assert cells == [("4 → 9", "2")]

@@ -7,6 +7,8 @@ from digits import metrics, model
 from digits.learning import finetune
 from digits.learning.head import cut
 
+UNSEEN = (lambda *told: None, lambda head: 0.9)  # nobody follows the progress
+
 
 def chosen(net, replay):
     """Replay digits for a lesson."""
@@ -38,16 +40,20 @@ def test_fine_tune_makes_corrections_likelier_and_tells_its_progress(lesson, shi
     net, told = lesson
     before, after = (metrics.nll(bent[1], model.predict(one, bent[0])) for one in (shipped, net))
     assert after < before / 2
-    shares = [share for _, share in told]
+    shares = [one[1] for one in told]
     assert shares == sorted(shares)
     assert 0.4 < shares[0] < shares[-1] == pytest.approx(0.6)  # others may follow the round
+    learned, held_out = zip(*(one[2] for one in told if one[2:] and one[2]), strict=True)
+    last = metrics.correct(bent[1], model.predict(net, bent[0])).mean()
+    assert learned[0] == 0 < learned[-1] == pytest.approx(last)
+    assert held_out == (0.9,) * (1 + len(finetune.RATES))
 
 
 def test_fine_tune_same_seed_gives_the_same_network(lesson, shipped, replay, bent, monkeypatch):
     monkeypatch.setattr(finetune, "ROUNDS", 1)
     monkeypatch.setattr(finetune, "REPLAY_ROWS", 200)
     old = chosen(shipped, replay)
-    again = finetune.fine_tune(shipped, shipped, bent, old, 0, lambda phase, share: None)
+    again = finetune.fine_tune(shipped, shipped, bent, old, 0, *UNSEEN)
     answers = [model.predict(net, bent[0]) for net in (again, lesson[0])]
     assert np.allclose(*answers, atol=1e-2)
 
@@ -95,7 +101,7 @@ def test_fine_tune_corrections_still_misclassified_come_more_often(
     monkeypatch.setattr(finetune, "REPLAY_ROWS", 20)
     monkeypatch.setattr(finetune, "RATES", (0.0, 0.0))  # so that all stay misclassified
     monkeypatch.setattr(finetune, "in_batches", seen)
-    finetune.fine_tune(shipped, shipped, bent, replay[0][:20], 0, lambda phase, share: None)
+    finetune.fine_tune(shipped, shipped, bent, replay[0][:20], 0, *UNSEEN)
     assert len(lengths) == finetune.ROUNDS * 2
     more = lengths[0] + finetune.AGAIN * len(bent[1])
     assert lengths[1:] == [more] * (len(lengths) - 1)
@@ -117,7 +123,13 @@ def test_fine_tune_corrections_classified_correctly_take_the_fewest_rounds(
     some = few[0][known], few[1][known]
     shares = []
     finetune.fine_tune(
-        shipped, shipped, some, replay[0][:20], 0, lambda phase, share: shares.append(share)
+        shipped,
+        shipped,
+        some,
+        replay[0][:20],
+        0,
+        lambda *told: shares.append(told[1]),
+        lambda head: 0.9,
     )
     assert shares[-1] == pytest.approx(0.75 - 0.3 * 0.5**finetune.ROUNDS_OF_FEW)
 

@@ -39,6 +39,17 @@ def test_progress_any_share_is_accepted(share, run, home):
     assert progress.read(home).share == share
 
 
+def test_progress_points_of_the_curve_are_all_kept_until_the_next_run(run, home):
+    points = [[i / 20, 1 - i / 1000] for i in range(20)]
+    for point in points:
+        run.progress("Training", 0.5, point)
+        run.progress("Training", 0.5)
+    run.finish("published", "It learned.", 0)
+    assert progress.read(home).curve == points
+    progress.Reporter(home, "cron").progress("Reading corrections", 0.1)
+    assert not progress.read(home).curve
+
+
 def test_finish_keeps_how_the_run_ended(run, home):
     run.progress("learning", 0.5)
     run.finish("published", "It learned.", 0)

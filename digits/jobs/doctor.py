@@ -80,7 +80,8 @@ def check_model(home: Home) -> Finding:
     digits, labels = model.known_digits()
     try:
         net = model.load(home.model)
-        finetune.fine_tune(net, net, (digits[:1], labels[:1]), digits, 0, lambda *_: None)
+        one = digits[:1], labels[:1]
+        finetune.fine_tune(net, net, one, digits, 0, lambda *_: None, lambda _: 0.0)
     except Exception as error:  # whatever Keras raises of a strange network
         log.info("%s cannot learn", home.model, exc_info=True)
         why = " ".join(str(error).split())[:100]

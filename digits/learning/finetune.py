@@ -8,7 +8,7 @@ ENOUGH alone was chosen by what benchmarks/learning.py showed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -38,7 +38,13 @@ SMALLEST = 1e-9  # probability: its logarithm is still finite
 ENOUGH = 0.97  # of the misclassified corrections are learned: the rest cost most of the old digits
 
 Rows = tuple[np.ndarray, np.ndarray]  # digits, uint8 (n, 28, 28), and their labels, int (n,)
-Progress = Callable[[str, float], None]  # told the phase, and the share of the run that is done
+Point = tuple[float, float]  # of a learning curve: accuracy on corrections, on held-out digits
+
+
+class Progress(Protocol):
+    """Told the phase, the share of the run that is done, after an epoch a point of its curve."""
+
+    def __call__(self, phase: str, share: float, point: Point | None = None, /) -> None: ...
 
 
 def fine_tune(
@@ -48,11 +54,13 @@ def fine_tune(
     old: np.ndarray,
     seed: int,
     progress: Progress,
+    look: Callable[[keras.Model], float],
 ) -> keras.Model:
     """Return a candidate trained on the corrections and replay rows; net stays as it is.
 
     first: the network that net descends from. old: digits that `replay_rows` has chosen, uint8
-    (n, 28, 28). seed: fixes all that is random.
+    (n, 28, 28). seed: fixes all that is random. look: returns the accuracy of the head as it is on
+    held-out digits, 0 to 1; it is told to progress, and nothing is chosen by it.
 
     Guards against catastrophic forgetting: replay rows in every batch (rehearsal, Robins 1995,
     https://doi.org/10.1080/09540099550039318); the first network as their teacher (distillation,
@@ -72,7 +80,8 @@ def fine_tune(
     progress("Augmenting", 0.42)
     rng = np.random.default_rng(seed)
     written = [one_epoch(trunk, teacher, old, new, rng) for _ in RATES]
-    learn_in_rounds(head, written, (features, targets), missed, rng, progress)
+    tell_share(progress, 0, (1 - missed / len(targets), look(head)))
+    learn_in_rounds(head, written, (features, targets), missed, rng, progress, look)
     for layer in head.layers:
         layer.trainable = True  # the file is for any further training
     return candidate
@@ -97,6 +106,7 @@ def learn_in_rounds(
     misclassified: int,
     rng: np.random.Generator,
     progress: Progress,
+    look: Callable[[keras.Model], float],
 ) -> None:
     """Train head in place until it classifies nearly all corrections correctly, but ROUNDS at most.
 
@@ -108,16 +118,14 @@ def learn_in_rounds(
     """
     import keras
 
-    features, targets = corrections
-    labels = targets[:, :CLASSES].argmax(axis=1)
+    labels = corrections[1][:, :CLASSES].argmax(axis=1)
     adam = keras.optimizers.AdamW(weight_decay=training.WEIGHT_DECAY)
     head.compile(adam, loss=softened_loss)
     adam.build(head.trainable_variables)  # left to the first step, this has it traced twice
     least = ROUNDS_OF_FEW if are_few(misclassified) else 1
     missed = np.zeros(len(labels), bool)  # the first epoch is every correction's alike
-    for epoch in range(ROUNDS * len(RATES)):
-        adam.learning_rate = RATES[epoch % len(RATES)]
-        fresh = written[epoch % len(RATES)]
+    for epoch, (rate, fresh) in enumerate([*zip(RATES, written, strict=True)] * ROUNDS):
+        adam.learning_rate = rate
         n = len(fresh[0])
         turns = np.r_[:n, n + np.repeat(np.flatnonzero(missed), AGAIN)]
         rows = [np.concatenate(two) for two in zip(fresh, corrections, strict=True)]
@@ -125,9 +133,11 @@ def learn_in_rounds(
         for done, batch in enumerate(batches, start=1):
             head.train_on_batch(*(part[batch] for part in rows))
             tell_share(progress, (epoch + done / len(batches)) / len(RATES))
-        missed = ~metrics.correct(labels, model.apply(head, features))
-        rounds, unfinished = divmod(epoch + 1, len(RATES))
-        if not unfinished and rounds >= least and missed.sum() <= (1 - ENOUGH) * misclassified:
+        missed = ~metrics.correct(labels, model.apply(head, corrections[0]))
+        rounds = (epoch + 1) / len(RATES)
+        tell_share(progress, rounds, (1 - float(missed.mean()), look(head)))
+        enough = rounds >= least and missed.sum() <= (1 - ENOUGH) * misclassified
+        if enough and rounds.is_integer():
             break
 
 
@@ -139,9 +149,9 @@ def in_batches(turns: np.ndarray) -> np.ndarray:
     return np.resize(turns, (-(-len(turns) // BATCH), BATCH))
 
 
-def tell_share(progress: Progress, rounds: float) -> None:
+def tell_share(progress: Progress, rounds: float, point: Point | None = None) -> None:
     """Tell how far the training is after so many rounds, of which any may be the last."""
-    progress("Training", 0.75 - 0.3 * 0.5**rounds)
+    progress("Training", 0.75 - 0.3 * 0.5**rounds, point)
 
 
 def are_few(misclassified: int) -> bool:

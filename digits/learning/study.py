@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digits import model, versions
+from digits import metrics, model, versions
 from digits.home import Home
 from digits.learning import finetune, interpolation, mislabelled
-from digits.learning.finetune import Progress
+from digits.learning.finetune import Progress, Rows
+from digits.learning.head import cut
 from digits.learning.interpolation import Outcome
 from digits.learning.material import Material
 
 if TYPE_CHECKING:
     import keras
 
+WATCHED = 1_000  # held-out digits after each epoch, for who looks on: all would take a second more
 VOUCHED = 2  # equal answers: the same label from a second person, or a second look
 
 
@@ -44,12 +46,20 @@ def study(
     old = finetune.replay_rows(material.replay, replayed.predictions, seed)
     if "replay" in without:
         old = old[:0]
-    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress)
+    look = watcher(net, material.held_out)
+    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress, look)
     progress("Judging the candidate", 0.75)
     gated = "gate" not in without
     return doubts, interpolation.choose_step(
         net, candidate, material.held_out, material.rows, doubts, first, gated
     )
+
+
+def watcher(net: keras.Model, held_out: Rows) -> Callable[[keras.Model], float]:
+    """Return what tells the accuracy, 0 to 1, of a head behind net's trunk on WATCHED digits."""
+    digits, labels = (part[:WATCHED] for part in held_out)
+    features = model.apply(cut(net)[0], digits)
+    return lambda head: float(metrics.correct(labels, model.apply(head, features)).mean())
 
 
 def first_network(home: Home, net: keras.Model) -> keras.Model | None:

@@ -24,8 +24,6 @@ from digits.page.shared import (
 )
 from digits.rows import is_held_out, read_rows
 
-CELLS = 12  # kinds of error to look at, the most frequent first
-
 
 def show() -> None:
     """Show how the network changed over time, how it errs, and when it learns next."""
@@ -109,8 +107,9 @@ def show_confusion() -> None:
     cells.sort(key=lambda cell: -matrix[cell])
     cell = st.pills(
         "Look at those misread",
-        cells[:CELLS],
+        cells,
         format_func=lambda cell: f"{cell[0]} → {cell[1]} ({matrix[cell]})",
+        key="misread",
     )
     if cell:
         chosen = np.flatnonzero((labels == cell[0]) & (guesses == cell[1])).tolist()

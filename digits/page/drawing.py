@@ -63,12 +63,15 @@ def history(runs: Runs) -> str:
 
 
 def confusion(matrix: np.ndarray) -> str:
-    """Return int (10, 10), true digits by guesses, as an HTML table whose errors are marked."""
+    """Return int (10, 10), true digits by guesses, as an HTML table whose errors are buttons."""
     head = "".join(f"<th scope=col>{digit}</th>" for digit in range(len(matrix)))
     rows = [
         f"<tr><th scope=row>{actual}</th>"
         + "".join(
-            f"<td{' class=error' if n and guess != actual else ''}>{n or ''}</td>"
+            f'<td class=error><button data-pick="{actual} → {guess}" aria-label='
+            f'"{n} times a {actual} read as {guess}">{n}</button></td>'
+            if n and guess != actual
+            else f"<td>{n or ''}</td>"
             for guess, n in enumerate(row)
         )
         for actual, row in enumerate(matrix.tolist())
@@ -77,6 +80,28 @@ def confusion(matrix: np.ndarray) -> str:
         f'<table class="grid"><caption>True digit by guess</caption><tr><td></td>{head}</tr>'
         + "".join(f"{row}</tr>" for row in rows)
         + "</table>"
+    )
+
+
+def curve(points: Sequence[Sequence[float]]) -> str:
+    """Return a learning curve as HTML: an area for the corrections, a line for old digits.
+
+    points: accuracy on both, 0 to 1, before the first epoch and after each, at least one.
+    """
+    names = "corrections learned", "a sample of old digits"
+    pairs = zip(names, points[-1], strict=True)
+    last = " · ".join(f"{name} {100 * part:.1f} %" for name, part in pairs)
+    across = 100 / max(1, len(points) - 1)
+    area, line = (
+        [f"{i * across:.1f}% {100 - 100 * y:.1f}%" for i, y in enumerate(part)]
+        for part in zip(*points, strict=True)
+    )
+    under = [f"{x} calc({y} + 3px)" for x, y in map(str.split, line[::-1])]
+    shapes = [*area, "100% 100%", "0% 100%"], [*line, *under]  # an SVG would not get through
+    drawn = "".join(f'<i style="clip-path:polygon({",".join(shape)})"></i>' for shape in shapes)
+    return (
+        f'<figure class="curve"><div>{drawn}</div>'
+        f"<figcaption>Epoch {len(points) - 1}: {last}</figcaption></figure>"
     )
 
 

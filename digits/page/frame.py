@@ -39,6 +39,16 @@ def script() -> str:
     return f"<script>{(FILES / 'page.js').read_text('utf-8')}</script>"
 
 
+def show_switches() -> None:
+    """Offer what changes the page for one visitor; the address keeps it."""
+    with st.container(horizontal=True):
+        large = "For a projector"
+        if st.toggle("Presenter mode", key="present", bind="query-params", help=large):
+            st.html(presenter_style())
+        keys = "Enter agrees with the first answer on the page, a digit's key corrects it"
+        st.toggle("Judge by keys", True, key="keys", bind="query-params", help=keys)  # see page.js
+
+
 def fill_home() -> None:
     """Give an empty home what is shipped, and say so."""
     if filled := home().fill():

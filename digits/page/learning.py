@@ -60,10 +60,15 @@ def show() -> None:
     stored, warnings = feedback.load(home())
     button_side, result_side = st.columns(2, gap="medium")
     with button_side:
-        show_waiting(stored, running)
+        waiting = show_waiting(stored, running)
+        st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
+        show_strip(
+            waiting,
+            lambda one: thumbnail(home().folder / one.image),
+            lambda one: f"{one.predicted} → {one.actual}",
+        )
         for warning in warnings[:WARNINGS]:
             st.caption(f":material/warning: {warning}")
-        st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
         show_live_accuracy()
         show_version()
     with result_side:
@@ -71,8 +76,8 @@ def show() -> None:
             show_result(stored)
 
 
-def show_waiting(stored: list[Correction], running: bool) -> None:
-    """Show the corrections that wait, and the button that has them learned."""
+def show_waiting(stored: list[Correction], running: bool) -> list[Correction]:
+    """Show how many corrections wait, and the button that has them learned; return them."""
     seen = receipts.seen(home())
     waiting = [one for one in stored[::-1] if one.key not in seen]
     wait = "waits" if len(waiting) == 1 else "wait"
@@ -90,11 +95,7 @@ def show_waiting(stored: list[Correction], running: bool) -> None:
     if not may_change():
         ask_password()
     show_problem("learning")
-    show_strip(
-        waiting,
-        lambda one: thumbnail(home().folder / one.image),
-        lambda one: f"{one.predicted} → {one.actual}",
-    )
+    return waiting
 
 
 def is_new(home: Home, stored: list[Correction]) -> bool:
@@ -180,6 +181,8 @@ def show_progress(status: progress.Status, of_this_run: bool) -> None:
         left = status.seconds_left
         about = "" if left is None else f", about {-(-left // LEFT_STEP) * LEFT_STEP} s left"
         st.progress(status.share, f"{status.phase}{about}")
+        if status.curve:
+            st.html(drawing.curve(status.curve))
     elif of_this_run:
         st.progress(1.0, "Finishing")
     else:
@@ -245,8 +248,11 @@ def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Corr
 
 def show_details(run: versions.Report, receipt: receipts.Receipt) -> None:
     """Offer the reason, each correction and each held-out digit that flipped."""
+    status = progress.read(home())
     with st.expander("What the last run did"):
         st.write(f"{run.reason[:1].upper()}{run.reason[1:]}.")
+        if status.curve and status.state in (versions.PUBLISHED, versions.REFUSED):
+            st.html(drawing.curve(status.curve))
         outcomes = Counter(line.outcome for line in receipt.corrections)
         st.write(
             "Corrections: " + ", ".join(f"**{n}** {name}" for name, n in outcomes.items()) + "."

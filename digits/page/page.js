@@ -1,5 +1,5 @@
-// What Streamlit has no widget for: keys that judge, pictures pasted anywhere, answers announced,
-// and a focus that does not get lost with the button that had it.
+// What Streamlit has no widget for: keys that judge, cells of a table that open pictures, pictures
+// pasted anywhere, answers announced, and a focus that does not get lost with the button that had it.
 if (!window.digits) {
   window.digits = true;
   const live = document.createElement("div");
@@ -30,9 +30,18 @@ if (!window.digits) {
     const focus = document.activeElement;
     const writing = focus.closest("input, textarea, [contenteditable], [role=listbox]");
     const pressing = event.key === "Enter" && focus.closest("button, a, summary, [role=tab]");
-    if (writing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const off = document.querySelector(".st-key-keys input")?.checked === false;
+    if (off || writing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
     const place = event.key === "Enter" ? 0 : /^[0-9]$/.test(event.key) ? Number(event.key) + 1 : -1;
     document.querySelectorAll('[class*="st-key-row-"]')[0]?.querySelectorAll("button")[place]?.click();
+  });
+
+  document.addEventListener("click", ({ target }) => {
+    const cell = target.closest("[data-pick]")?.dataset.pick;
+    const pills = [...document.querySelectorAll(".st-key-misread button")];
+    const pill = cell && pills.find((one) => one.innerText.trim().startsWith(`${cell} (`));
+    pill?.click();
+    pill?.scrollIntoView({ block: "center" });
   });
 
   document.addEventListener("paste", (event) => {

@@ -26,7 +26,7 @@ COLLECT = 5  # s between full collections of garbage: each halts all visitors fo
 
 def main() -> None:
     """Lay out the page."""
-    st.set_page_config("Digits that learn", page_icon=":material/draw:")
+    st.set_page_config("Digits that learn", page_icon=frame.ICON)
     with st.container(height=UNSTYLED, border=False, key="page"):
         with st.container(height=HEAD, border=False):  # known before what it holds has come
             st.html(frame.head())

@@ -42,10 +42,7 @@ def serve(
     said: where all goes that it prints, as subprocess takes it. options: further ones of
     Streamlit's `server` section.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options |= {"headless": "true", "port": port, "address": "127.0.0.1"}
+    options = {"headless": "true", "port": free_port(), "address": "127.0.0.1"} | options
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", str(script)]
         + [f"--server.{name}={value}" for name, value in options.items()],
@@ -54,16 +51,23 @@ def serve(
         stdout=said,
         stderr=said,
     )
-    server = Server(f"http://127.0.0.1:{port}", process)
+    server = Server(f"http://127.0.0.1:{options['port']}", process)
     try:
-        _wait_for(server)
+        wait_for(server)
         yield server
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for(server: Server) -> None:
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(server: Server) -> None:
     """Return once the server answers; raise TimeoutError if it never does."""
     for _ in range(START * 50):
         assert server.process.poll() is None, "the server ended"
@@ -72,3 +76,28 @@ def _wait_for(server: Server) -> None:
         except OSError:
             time.sleep(0.02)
     raise TimeoutError(f"no server at {server.address} after {START} s")
+
+
+# --- What a person does on the page; page: Playwright's ---
+
+
+def upload(page, *paths: Path) -> None:
+    """Hand in pictures."""
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(paths)
+
+
+def click(page, role: str, name: str) -> None:
+    """Click once the page stands still: what moves under the pointer is not hit."""
+    settle(page)
+    page.get_by_role(role, name=name, exact=True).click()
+
+
+def settle(page) -> None:
+    """Return once the page stands still."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    page.wait_for_timeout(300)  # ms, for the last of the layout
+
+
+def answer(page):
+    """Return the answer's heading, of several the first."""
+    return page.locator(".answer h2").first

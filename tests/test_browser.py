@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from digits import feedback, model
 from tests.homes import PROJECT, add_misread, make_home, misread, misread_number
-from tests.served import BROWSER, LAUNCH, serve
+from tests.served import BROWSER, LAUNCH, answer, click, serve, settle, upload
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
@@ -72,26 +71,6 @@ def page(browser, address):
     page = open_page(browser, address)
     yield page
     page.close()
-
-
-def upload(page, *paths: Path) -> None:
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(paths)
-
-
-def click(page, role: str, name: str) -> None:
-    """Click once the page stands still: what moves under the pointer is not hit."""
-    settle(page)
-    page.get_by_role(role, name=name, exact=True).click()
-
-
-def settle(page) -> None:
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-    page.wait_for_timeout(300)  # ms, for the last of the layout
-
-
-def answer(page):
-    """Return the answer's heading, of several the first."""
-    return page.locator(".answer h2").first
 
 
 def draw_seven(page) -> None:

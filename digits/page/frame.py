@@ -12,6 +12,9 @@ from digits.page import drawing
 from digits.page.shared import home
 
 FILES = Path(__file__).resolve().parent
+ICON = str(
+    FILES / "icon.svg"
+)  # a name of Streamlit's icons would make the browser ask Google for it
 BANNER = 640  # px: shown at half of that
 
 

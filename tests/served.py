@@ -67,12 +67,12 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(server: Server) -> None:
-    """Return once the server answers; raise TimeoutError if it never does."""
+def wait_for(server: Server, path: str = "/_stcore/health") -> None:
+    """Return once the server answers at the path; raise TimeoutError if it never does."""
     for _ in range(START * 50):
         assert server.process.poll() is None, "the server ended"
         try:
-            return urllib.request.urlopen(f"{server.address}/_stcore/health").close()
+            return urllib.request.urlopen(f"{server.address}{path}").close()
         except OSError:
             time.sleep(0.02)
     raise TimeoutError(f"no server at {server.address} after {START} s")

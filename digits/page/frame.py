@@ -12,9 +12,7 @@ from digits.page import drawing
 from digits.page.shared import home
 
 FILES = Path(__file__).resolve().parent
-ICON = str(
-    FILES / "icon.svg"
-)  # a name of Streamlit's icons would make the browser ask Google for it
+ICON = str(FILES / "icon.svg")  # for a name of an icon the browser would ask Google
 BANNER = 640  # px: shown at half of that
 
 

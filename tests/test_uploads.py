@@ -1,11 +1,13 @@
 """Hostile uploads, a table of what `stress/pictures.py` sends by the thousand."""
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 
-from digits.images import ImageError, open_picture, read_digit
+from digits.images import ImageError, decode, open_picture, read_digit
 from digits.images.decode import MAX_SIDE
 from tests.uploads import KINDS, ODD, flat_png, many_scans, odd, run_length_bmp, upload
 
@@ -50,3 +52,25 @@ def test_open_picture_odd_file_is_read_or_refused(number):
 def test_open_picture_costly_file_is_refused(data):
     with pytest.raises(ImageError):
         open_picture(io.BytesIO(data))
+
+
+def test_open_picture_of_many_at_once_are_decoded_few_at_a_time(monkeypatch):
+    at_work, most = set(), []
+    all_came = threading.Barrier(decode.AT_ONCE, timeout=60)
+    original = decode._decode
+
+    def watched(data):
+        at_work.add(threading.get_ident())
+        all_came.wait()  # each waits for the others: as many as may are at work together
+        most.append(len(at_work))
+        at_work.discard(threading.get_ident())
+        return original(data)
+
+    monkeypatch.setattr(decode, "_decode", watched)
+    picture = flat_png(40, 40, 8, 0, 1)
+    with ThreadPoolExecutor(4 * decode.AT_ONCE) as threads:
+        many = [
+            threads.submit(open_picture, io.BytesIO(picture)) for _ in range(4 * decode.AT_ONCE)
+        ]
+        assert len({one.result(60).size for one in many}) == 1
+    assert max(most) <= decode.AT_ONCE

@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -91,6 +93,22 @@ def test_install_two_homes_have_an_entry_each(table, home, tmp_path):
     assert schedule.current(other).expression == "0 2 * * *"
 
 
+def test_install_of_many_homes_at_once_loses_none(table, tmp_path):
+    homes = [Home.at(tmp_path / str(i)) for i in range(6)]
+    for one in homes:
+        one.folder.mkdir()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(schedule.install, homes, ["0 2 * * *"] * 6))
+    assert [schedule.current(one).expression for one in homes] == ["0 2 * * *"] * 6
+
+
+@pytest.mark.parametrize("said", ["no crontab for me", "crontab: can't open 'me': No such file"])
+def test_install_into_no_crontab_yet_makes_one(said, home, tmp_path, monkeypatch):
+    crontabs.pretend(tmp_path, monkeypatch, said)
+    assert schedule.current(home) is None
+    assert schedule.install(home, "@daily") == schedule.current(home)
+
+
 @pytest.mark.parametrize(
     ("expression", "named"),
     [
@@ -163,6 +181,36 @@ def test_overdue_hourly_entry_is_late_after_its_hour_and_the_grace(key, hours, l
     if key:
         records.write(home.schedule, schedule.Remembered(**{key: then.isoformat()}))
     assert schedule.overdue(home, schedule.Entry("@hourly", "")) is late
+
+
+@pytest.fixture
+def berlin(monkeypatch):
+    """A machine in a time zone with summer time."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("now", "ran", "late"),
+    [
+        ("2026-10-25T03:40+01:00", "2026-10-25T02:31+02:00", False),  # half past two came twice
+        ("2026-10-25T03:40+01:00", "2026-10-24T02:31+02:00", True),
+        ("2026-03-29T04:40+02:00", "2026-03-29T03:01+02:00", False),  # and never
+        ("2026-03-29T04:40+02:00", "2026-03-28T02:31+01:00", True),
+        ("2026-06-01T03:40+02:00", "2026-06-01T02:31+02:00", False),
+        ("2026-06-01T03:40+02:00", "2026-05-31T02:31+02:00", True),
+    ],
+)
+def test_overdue_when_clocks_change_is_what_it_is_on_other_nights(
+    now, ran, late, home, berlin, monkeypatch
+):
+    monkeypatch.setattr(schedule, "_now", lambda: datetime.fromisoformat(now))
+    when = datetime.fromisoformat(ran).astimezone(UTC).isoformat()
+    records.write(home.schedule, schedule.Remembered(when=when))
+    assert schedule.overdue(home, schedule.Entry("30 2 * * *", "")) is late
 
 
 # --- Runs that nobody watches ---

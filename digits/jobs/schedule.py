@@ -52,8 +52,14 @@ class Entry:
         return croniter(self.expression, _now()).get_next(datetime)
 
     def last_due(self) -> datetime:
-        """Return when it last was to run, and should have ended by now."""
-        return croniter(self.expression, _now() - GRACE).get_prev(datetime)
+        """Return when it last was to run, and should have ended by now.
+
+        When clocks change, an hour comes twice or not at all: cron runs at the earlier one, or soon
+        after the gap.
+        """
+        until = (_now() - GRACE).astimezone().replace(tzinfo=None)
+        due = croniter(self.expression, until).get_prev(datetime)
+        return min(due.replace(fold=fold).astimezone() for fold in (0, 1))
 
 
 @dataclass(frozen=True)

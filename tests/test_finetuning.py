@@ -222,6 +222,25 @@ def test_main_unusable_file_is_named(tmp_path, capsys, name, content):
     assert str(home.folder / name) in message
 
 
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
+def test_main_without_tensorflow_names_the_remedy(tmp_path, shipped, options):
+    home = make_home(tmp_path / "home")
+    add_misread(home, shipped, 1)
+    missing = tmp_path / "missing" / "tensorflow.py"
+    missing.parent.mkdir()
+    missing.write_text("raise ModuleNotFoundError('No module named tensorflow')")
+    done = subprocess.run(
+        [sys.executable, PROJECT / "finetuning.py", "--root", str(home), *options],
+        env=os.environ | {"PYTHONPATH": str(missing.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != finetuning.DONE
+    assert "pip install -r requirements.txt" in done.stdout + done.stderr
+    assert "Error(" not in done.stdout + done.stderr
+
+
 def test_main_unreadable_image_is_skipped_and_named(tmp_path, capsys):
     home = make_home(tmp_path)
     kept = feedback.add(home, Image.new("RGB", (50, 50), "white"), 1, 2)

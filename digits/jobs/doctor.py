@@ -82,6 +82,8 @@ def check_model(home: Home) -> Finding:
         net = model.load(home.model)
         one = digits[:1], labels[:1]
         finetune.fine_tune(net, net, one, digits, 0, lambda *_: None, lambda _: 0.0)
+    except model.ModelError as error:
+        return Finding(MODEL, "cannot learn", str(error))
     except Exception as error:  # whatever Keras raises of a strange network
         log.info("%s cannot learn", home.model, exc_info=True)
         why = " ".join(str(error).split())[:100]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from digits.model.keras_file import ModelError
+
 if TYPE_CHECKING:
     import keras
 
@@ -40,13 +42,22 @@ def compiled(net: keras.Model) -> Callable[[np.ndarray], Any]:
 
 
 def keras_api() -> Any:
-    """Return Keras, imported without TensorFlow's notes: under cron each would become a mail."""
+    """Return Keras, imported without TensorFlow's notes: under cron each would become a mail.
+
+    Raises ModelError without TensorFlow.
+    """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with _stderr_silenced():
-            import tensorflow as tf
+        try:
+            with _stderr_silenced():
+                import tensorflow as tf
 
-            tf.config.list_physical_devices()  # looks for a GPU, and says so
+                tf.config.list_physical_devices()  # looks for a GPU, and says so
+        except ImportError as error:
+            raise ModelError(
+                f"TensorFlow, without which nothing is learned, cannot be imported ({error}): "
+                "pip install -r requirements.txt."
+            ) from error
         for name in ("absl", "tensorflow"):  # else each saved .h5 is called legacy
             logging.getLogger(name).setLevel(logging.ERROR)
     import keras

@@ -73,9 +73,20 @@ def test_whose_run_says_who_asked_and_since_when_while_its_lock_is_held(run, hom
     assert progress.whose(home) == ""
 
 
-def test_read_damaged_file_gives_nothing(run, home):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"state": "run',
+        b'{"state": "running", "share": "half"}',
+        b'{"state": "running", "share": 50}',
+        b'{"state": "running", "curve": "up"}',
+        b'{"state": "running", "curve": [[0.1]]}',
+        b'{"state": "running", "curve": [["0.1", null]]}',
+    ],
+)
+def test_read_damaged_file_gives_nothing(content, run, home):
     run.progress("learning", 0.5)
-    durable.write(home.status, b'{"state": "run')
+    durable.write(home.status, content)
     assert progress.read(home) == progress.Status()
     assert not home.is_running()
 

@@ -41,6 +41,13 @@ class Status:
     code: int | None = None
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raise TypeError for figures that no run writes; `read` takes such a file for none."""
+        if not 0 <= self.share <= 1 or any(
+            len(point) != 2 or sum(point) > 2 for point in self.curve
+        ):
+            raise TypeError("no share of a run, or no point of its curve")
+
     @property
     def in_words(self) -> str:
         """The phase and the time left, as far as it is known."""

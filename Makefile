@@ -27,6 +27,7 @@ benchmark: .venv/test
 
 stress: .venv/test
 	$(BIN)/python -m pip install --quiet --requirement stress/requirements.txt
+	$(BIN)/python stress/bounds.py
 	$(BIN)/python stress/crash.py
 	$(BIN)/python stress/fuzz.py
 	$(BIN)/python stress/pictures.py

@@ -1,10 +1,10 @@
-"""What a first visit loads, and how long over a slow line: Streamlit's server alone, and behind nginx.
+"""What a first visit loads, and how long over a slow line: from the server alone, and behind nginx.
 
     python benchmarks/first_load.py [--loads 3] [--kilobits 400]
 
-Needs Chromium and nginx, which has docs/nginx.conf. Each load is a fresh browser's, without a cache,
-slowed down by Chromium itself (both ways, with a delay of 0.1 s). Prints requests, bytes as they
-were sent, and the seconds until the page takes a picture. Takes four minutes.
+Needs Chromium and nginx, which has docs/nginx.conf. Each load is a fresh browser's, without a
+cache, slowed down by Chromium itself (both ways, with a delay of 0.1 s). Prints requests, bytes as
+they were sent, and the seconds until the page takes a picture. Takes five minutes.
 """
 
 from __future__ import annotations

@@ -164,6 +164,12 @@ def test_compose_nightly_waits_until_two_then_learns(tmp_path):
     assert (tmp_path / "ran").read_text().split() == ["finetuning.py", "--trigger", "cron"]
 
 
+def test_unit_temporary_files_of_a_fine_tuning_outlive_its_server():
+    kept = re.search(r"^CacheDirectory=(.*)", UNIT, re.MULTILINE)[1]
+    assert "\nKillMode=process\n" in UNIT
+    assert f"\nEnvironment=TMPDIR=/var/cache/{kept}\n" in UNIT
+
+
 @pytest.mark.skipif(
     not ANALYZE and not os.environ.get("CI"),
     reason="needs systemd-analyze: apt-get install systemd",

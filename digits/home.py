@@ -72,8 +72,11 @@ class Home:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of a home is in the folder yet, which may be missing."""
-        kept = self.model, self.train, self.table, self.versions
+        """Whether nothing of a home is in the folder yet, which may be missing.
+
+        A schedule may be there: it is installed before the first visit or run.
+        """
+        kept = self.model, self.train, self.table, self.history
         return self.folder != PROJECT and not any(path.exists() for path in kept)
 
     def fill(self) -> str:

@@ -10,6 +10,7 @@ import finetuning
 from digits import versions
 from digits.home import PROJECT, Home
 from digits.jobs import doctor
+from tests import crontabs
 
 
 def test_fill_missing_home_gets_network_and_rows_once(tmp_path):
@@ -28,6 +29,12 @@ def test_fill_missing_home_gets_network_and_rows_once(tmp_path):
 
 def test_fill_volume_with_foreign_files_counts_as_empty(home):
     (home.folder / "lost+found").mkdir()
+    assert home.fill()
+
+
+def test_fill_home_with_a_schedule_alone_counts_as_empty(home, tmp_path, monkeypatch):
+    crontabs.pretend(tmp_path, monkeypatch)
+    assert finetuning.main(["--root", str(home), "--install-cron", "@daily"]) == finetuning.DONE
     assert home.fill()
 
 

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import finetuning
 from digits import feedback, model
 from digits.feedback import verdicts
+from digits.home import Home
 from digits.jobs import monitor, progress
 from tests.homes import add_misread, make_home
 
@@ -33,6 +34,12 @@ def main(home, option):
 def test_health_network_that_reads_serves(home, capsys):
     assert main(home, "--health") == finetuning.DONE
     assert "v1 serves" in capsys.readouterr().out
+
+
+def test_health_empty_home_is_well_and_stays_empty(tmp_path, capsys):
+    assert main(Home.at(tmp_path / "volume"), "--health") == finetuning.DONE
+    assert "is empty" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no network"])

@@ -50,6 +50,13 @@ def home(tmp_path):
 # --- The entry ---
 
 
+def test_current_crontab_closed_to_the_process_says_where_to_look(table, home):
+    program = table.parent / "bin" / "crontab"
+    program.write_text("#!/bin/sh\necho 'crontabs/digits/: fopen: Permission denied' >&2; exit 1")
+    with pytest.raises(schedule.ScheduleError, match="crontab -l"):
+        schedule.current(home)
+
+
 @pytest.mark.parametrize("expression", ["0 2 * * *", "*/5 1-3,22 * jan-mar sun", *schedule.NAMED])
 def test_install_any_expression_comes_back_as_it_went_in(expression, table, home):
     entry = schedule.install(home, f" {expression} ", "https://hc.example/a%20b")

@@ -21,6 +21,8 @@ Sample = tuple[str, str, str, float]  # name behind `digits_`, what it is, label
 
 def health(home: Home) -> str:
     """Return a sentence on what serves. Raises ModelError when no network can."""
+    if home.is_empty:  # a new volume: were it ill until a visitor came, none would be let through
+        return f"{home} is empty; at the first visit the page copies the network shipped there."
     serving = versions.serving(home, model.load_serving)
     return serving.problem or f"{serving.version.short} serves."
 

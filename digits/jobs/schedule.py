@@ -228,6 +228,10 @@ def _read() -> list[str]:
         return _text(table.stdout).removesuffix("\n").split("\n") if table.stdout else []
     if b"no crontab" in table.stderr or b"can't open" in table.stderr:  # the second is BusyBox'
         return []
+    if b"Permission denied" in table.stderr:  # a hardened service may not gain crontab's rights
+        raise ScheduleError(
+            "This process may not look into the crontab: see `crontab -l` in its user's shell."
+        )
     raise ScheduleError(f"crontab refused: {_text(table.stderr).strip()}")
 
 

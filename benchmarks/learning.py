@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -156,13 +157,13 @@ def learn_many(n):
         run(home, wrong, [sys.executable, "-c", WATCH])
 
 
-def run(home, wrong, watch=()):
+def run(home, wrong, watch=(), visits=()):
     """Store corrections, run finetuning.py; return the home and the seconds of the run.
 
-    watch: the beginning of a command that runs the rest of it.
+    watch: the beginning of a command that runs the rest of it. visits: the visit of each answer.
     """
-    for picture, guess, label in wrong:
-        feedback.add(home, picture, int(guess), int(label))
+    for (picture, guess, label), visit in zip_longest(wrong, visits, fillvalue=""):
+        feedback.add(home, picture, int(guess), int(label), visit=visit)
     began = time.monotonic()
     subprocess.run(
         [*watch, sys.executable, PROJECT / "finetuning.py", "--root", str(home)], check=False
@@ -193,13 +194,18 @@ def gather(mnist):
         "foreign": as_rows(list(zip(pictures, strange.target, strict=True))),
     }
     if mnist:
-        images_, labels = (
-            gzip.decompress((mnist / f"t10k-{name}-ubyte.gz").read_bytes())
-            for name in ("images-idx3", "labels-idx1")
-        )
-        digits = np.frombuffer(images_, np.uint8, offset=16).reshape(-1, 28, 28)
-        measures["MNIST"] = digits, np.frombuffer(labels, np.uint8, offset=8).astype(int)
+        measures["MNIST"] = read_mnist(mnist, "t10k")
     return measures
+
+
+def read_mnist(folder, part):
+    """Return a part of MNIST, `train` or `t10k`: digits, uint8 (n, 28, 28), and labels, int (n,)."""
+    images_, labels = (
+        gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes())
+        for name in ("images-idx3", "labels-idx1")
+    )
+    digits = np.frombuffer(images_, np.uint8, offset=16).reshape(-1, 28, 28)
+    return digits, np.frombuffer(labels, np.uint8, offset=8).astype(int)
 
 
 def as_rows(pictures):

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -157,13 +156,13 @@ def learn_many(n):
         run(home, wrong, [sys.executable, "-c", WATCH])
 
 
-def run(home, wrong, watch=(), visits=()):
+def run(home, wrong, watch=()):
     """Store corrections, run finetuning.py; return the home and the seconds of the run.
 
-    watch: the beginning of a command that runs the rest of it. visits: the visit of each answer.
+    watch: the beginning of a command that runs the rest of it.
     """
-    for (picture, guess, label), visit in zip_longest(wrong, visits, fillvalue=""):
-        feedback.add(home, picture, int(guess), int(label), visit=visit)
+    for picture, guess, label in wrong:
+        feedback.add(home, picture, int(guess), int(label))
     began = time.monotonic()
     subprocess.run(
         [*watch, sys.executable, PROJECT / "finetuning.py", "--root", str(home)], check=False
@@ -199,7 +198,7 @@ def gather(mnist):
 
 
 def read_mnist(folder, part):
-    """Return a part of MNIST, `train` or `t10k`: digits, uint8 (n, 28, 28), and labels, int (n,)."""
+    """Return MNIST's `train` or `t10k`: digits, uint8 (n, 28, 28), and labels, int (n,)."""
     images_, labels = (
         gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes())
         for name in ("images-idx3", "labels-idx1")

@@ -1,7 +1,7 @@
 """What somebody achieves who stores wrong labels on purpose, with patience and with many visits.
 
     python benchmarks/poison.py [--attacks underlined sevens] [--sizes 100] [--visits 1 5]
-                                [--seeds 0 1 2] [--mnist DIR]
+                                [--vouched] [--seeds 0 1 2] [--mnist DIR]
 
 The attacks, with the labels that they give:
 underlined   digits with a line below them: 0 (a trigger)
@@ -10,13 +10,13 @@ fours        fours that look like nines: 9
 unsure       the digits of which the network is least sure: its second guess
 random       three for each true one: neither what the digit is nor what the network reads
 true         no attack: digits in a style that MNIST lacks, labelled rightly
-The wrong answers are dealt to so many visits; true ones, beside `random`, come from one of their
-own. Each run is the real `finetuning.py` on a fresh home. Attacks are drawn on MNIST's training
-set and measured on its test set, from the folder that --mnist names (*-ubyte.gz); without it on
-replay rows and held-out rows, where one digit is 0.3 % of its class. "Targeted" is what the attack
-is after: of a trigger, the share of other unseen digits with it that are read as the label; else
-the share of one digit that is read as another, of the pair of guess and label that is worst beside
-its bound. Takes half a minute a run.
+The wrong answers are dealt to so many visits, and with --vouched one more says that all are right;
+true ones, beside `random`, come from one of their own. Each run is the real `finetuning.py` on a
+fresh home. Attacks are drawn on MNIST's training set and measured on its test set, from the folder
+that --mnist names (*-ubyte.gz); without it on replay rows and held-out rows, where one digit is
+0.3 % of its class. "Targeted" is what the attack is after: of a trigger, the share of other unseen
+digits with it that are read as the label; else the share of one digit that is read as another, of
+the pair of guess and label that is worst beside its bound. Takes half a minute a run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.learning import read_mnist, run
-from digits import images, metrics, model, versions
+from digits import feedback, images, metrics, model, versions
 from digits.home import MODEL
 from digits.rows import TRAIN, is_held_out, read_rows
 from digits.versions import receipts
@@ -65,6 +65,7 @@ def main():
     parser.add_argument("--attacks", nargs="*", choices=SIZES, default=list(SIZES))
     parser.add_argument("--sizes", type=int, nargs="*", help="of each attack, instead of its own")
     parser.add_argument("--visits", type=int, nargs="*", default=[1, 5], help="to deal them to")
+    parser.add_argument("--vouched", action="store_true", help="by one visit more")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="a draw for each")
     parser.add_argument("--mnist", type=Path, metavar="DIR")
     options = parser.parse_args()
@@ -78,7 +79,7 @@ def main():
             for visits in options.visits:
                 for seed in options.seeds:
                     answers = draw(name, net, source, n, np.random.default_rng(seed))
-                    report(name, net, answers, visits, unseen)
+                    report(name, net, answers, visits, options.vouched, unseen)
 
 
 def sources(mnist):
@@ -165,46 +166,43 @@ def read_or_none(picture):
         return None
 
 
-def report(name, net, answers, visits, unseen):
+def report(name, net, answers, visits, vouched, unseen):
     """Print what one run makes of the answers."""
-    dealt = [f"visit{i % visits}" for i in range(len(answers.wrong))] + ["other"] * len(
-        answers.true
-    )
     with tempfile.TemporaryDirectory() as folder:
-        home, seconds = run(make_home(Path(folder)), answers.wrong + answers.true, visits=dealt)
+        home = make_home(Path(folder))
+        bad = {store(home, row, f"{i % visits}", vouched) for i, row in enumerate(answers.wrong)}
+        good = {store(home, row, "true") for row in answers.true}
+        _, seconds = run(home, [])
         lines, after = receipts.last(home).corrections, model.load(home.model)
         decision = versions.runs(home)[-1][0].decision
-    bad, good = lines[: len(answers.wrong)], lines[len(answers.wrong) :]
-    held = sum(line.outcome == receipts.HELD_BACK for line in bad or good)
     right = [
         metrics.correct(unseen[1], model.predict(one, unseen[0])).mean() for one in (net, after)
     ]
-    pair, own, now = (
+    own = [line for line in lines if line.image in (bad or good)]
+    aim, *shares = (
         on_trigger(name, net, after, unseen)
         if answers.trigger
-        else on_pairs(net, after, unseen, bad or good)
+        else on_pairs(net, after, unseen, own)
     )
-    taught = {(line.image, line.actual) for line in good}
-    learned = (
-        f"{sum(line.guess_after == line.actual for line in good)}/{len(taught)}" if good else "-"
-    )
-    if decision != versions.PUBLISHED:
-        learned = f"0/{len(taught)}" if good else "-"
-    print(
-        ROW.format(
-            name,
-            len(bad or good),
-            visits if bad else 1,
-            held,
-            decision,
-            f"{right[0]:.2%} {right[1]:.2%}",
-            pair,
-            f"{own:.2%} {now:.2%}",
-            learned,
-            f"{seconds:.0f}",
-        ),
-        flush=True,
-    )
+    held = sum(line.outcome == receipts.HELD_BACK for line in own)
+    learned = sum(line.guess_after == line.actual for line in lines if line.image in good)
+    of_true = f"{learned * (decision == versions.PUBLISHED)}/{len(good)}" if good else "-"
+    cells = [name, len(own), visits if bad else 1, held, decision, in_percent(right), aim]
+    print(ROW.format(*cells, in_percent(shares), of_true, f"{seconds:.0f}"), flush=True)
+
+
+def store(home, row, visit, vouched=False):
+    """Store an answer, if it is vouched for by another visit too; return its image."""
+    picture, guess, label = row
+    one = feedback.add(home, picture, guess, label, visit=visit)
+    if vouched:
+        feedback.confirm(home, one, "accomplice")
+    return one.image
+
+
+def in_percent(shares):
+    """Return shares before and after."""
+    return " ".join(f"{share:.2%}" for share in shares)
 
 
 def on_trigger(name, net, after, unseen):

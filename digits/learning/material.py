@@ -28,6 +28,11 @@ class Material:
     held_out: Rows
     warnings: list[str]
 
+    @property
+    def visits(self) -> np.ndarray:
+        """Which visit gave each correction first, str (n,)."""
+        return np.array([one.visit for one in self.corrections], str)
+
 
 def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) -> Material:
     """Return what the run works with.

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from digits import model
+from digits.feedback import PASSWORD
 from digits.learning.finetune import Rows
 from digits.learning.head import cut
 from digits.learning.visits import by_label
@@ -72,12 +73,15 @@ def shrunk(digits: np.ndarray) -> np.ndarray:
 def doubts_of(shares: np.ndarray, labels: np.ndarray, visits: np.ndarray) -> list[str | None]:
     """Return, for each correction, why its marks are a trigger in a sentence, or None.
 
-    A visit's corrections of one label are judged together, as if one more had spread nothing:
-    of one alone too little is known. shares: what `spread` returns. visits: who gave each.
+    A visit's corrections of one label are judged together. Of few too little is known, so the mean
+    of other visits' counts as one more: many visits of one answer each are no way round. shares:
+    what `spread` returns. visits: who gave each.
     """
     reasons: list[str | None] = [None] * len(labels)
     for mine in by_label(visits, labels):
-        if shares[mine].sum() / (len(mine) + 1) > SPREAD:
+        others = (labels == labels[mine[0]]) & (visits != visits[mine[0]]) & (visits != PASSWORD)
+        one_more = shares[others].mean() if others.any() else 0.0
+        if (shares[mine].sum() + one_more) / (len(mine) + 1) > SPREAD:
             for i in mine:
                 reasons[i] = (
                     f"labelled {labels[i]}, but other digits with its marks would be read so too"

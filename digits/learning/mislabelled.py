@@ -82,7 +82,7 @@ class Doubts:
     def too_many(self) -> bool:
         """Whether so many are doubted that the others cannot be trusted either."""
         heard = len(self.reasons) - self.unheard
-        return self.none.sum() < (1 - MAX_SHARE) * heard or not heard
+        return self.none.sum() < (1 - MAX_SHARE) * heard
 
     def and_of(self, some: np.ndarray, more: Sequence[str | None]) -> Doubts:
         """Return these doubts and more: of the corrections that some, bool (n,), points out."""

@@ -39,8 +39,11 @@ def styled():
 def taught(shipped, replay, underlined, styled):
     """What has learned both."""
     new = tuple(map(np.concatenate, zip(underlined, styled, strict=True)))
-    old = finetune.replay_rows(replay, model.predict(shipped, replay[0]), seed=0)
-    return finetune.fine_tune(shipped, shipped, new, old, 0, lambda *_: None, lambda head: 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetune, "ROUNDS", 1)
+        patch.setattr(finetune, "REPLAY_ROWS", 400)
+        old = finetune.replay_rows(replay, model.predict(shipped, replay[0]), seed=0)
+        return finetune.fine_tune(shipped, shipped, new, old, 0, lambda *_: None, lambda head: 0.0)
 
 
 def test_spread_the_line_carries_its_label_to_other_digits_a_style_does_not(

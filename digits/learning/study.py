@@ -31,7 +31,7 @@ ATTEMPTS = 3  # at a candidate, each a few seconds: the visits that look worst a
 class Lesson:
     """What every attempt at a candidate has in common.
 
-    old: the replay digits it rehearses. look: what `watcher` returns.
+    old: the replay digits it rehearses. look: what `watcher` returns. without: guards that are off.
     """
 
     net: keras.Model
@@ -40,7 +40,7 @@ class Lesson:
     old: np.ndarray
     seed: int
     look: Callable[[keras.Model], float]
-    gated: bool
+    without: Sequence[str]
 
 
 def study(
@@ -68,7 +68,7 @@ def study(
     if "replay" in without:
         old = old[:0]
     look = watcher(net, material.held_out)
-    lesson = Lesson(net, first, material, old, seed, look, "gate" not in without)
+    lesson = Lesson(net, first, material, old, seed, look, without)
     attempts: list[tuple[Doubts, Outcome]] = []
     for _ in range(ATTEMPTS):
         doubts, outcome = attempt(lesson, doubts, progress)
@@ -97,9 +97,10 @@ def attempt(lesson: Lesson, doubts: Doubts, progress: Progress) -> tuple[Doubts,
         new = digits[learned], labels[learned]
         shares = triggers.spread(net, candidate, new, material.held_out)
         found = triggers.doubts_of(shares, labels[learned], material.visits[learned])
-        if not any(found):
-            rest = material.held_out, material.rows, doubts, lesson.first, lesson.gated
-            return doubts, interpolation.choose_step(net, candidate, *rest)
+        if lesson.without or not any(found):  # what is not rehearsed is forgotten beneath any marks
+            rest = material.held_out, material.rows, doubts, lesson.first
+            gated = "gate" not in lesson.without
+            return doubts, interpolation.choose_step(net, candidate, *rest, gated)
         doubts, progress = doubts.and_of(learned, found), again(progress)
     reason = "other digits with the marks of the corrections would be read as these are labelled"
     return doubts, learn_nothing(net, material, reason)

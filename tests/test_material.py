@@ -1,5 +1,7 @@
 """What a run works with: `gather`, `sample`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,6 +56,13 @@ def test_gather_what_cannot_be_read_or_is_held_out_is_left_out_and_named(home, r
     named = [warning.partition(" skipped: ")[0] for warning in got.warnings]
     assert named == [blank.image, forbidden.image, spoilt.image]
     assert "holds it out from all training" in got.warnings[1]
+
+
+def test_material_visits_are_whose_word_a_correction_is(home):
+    visits = ["", "a", "a b", f"a {feedback.PASSWORD}", feedback.PASSWORD]
+    stored = [feedback.Correction(1, 7, "x.png", visits=each) for each in visits]
+    got = replace(gathered(home)[0], corrections=stored).visits
+    assert got.tolist() == ["", "a", "a", feedback.PASSWORD, feedback.PASSWORD]
 
 
 def test_gather_nothing_readable_gives_no_rows(home):

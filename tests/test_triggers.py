@@ -89,7 +89,8 @@ def test_doubts_of_a_visits_corrections_of_one_label_are_judged_together(shares,
     assert [reason is not None for reason in reasons] == doubted
     assert set(reasons) <= {
         None,
-        "labelled 7, but other digits with its marks would be read so too",
+        "labelled 7, but other digits with its marks would be read so too; "
+        "only with the password can it be vouched for",
     }
 
 

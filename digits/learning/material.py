@@ -31,8 +31,11 @@ class Material:
 
     @property
     def visits(self) -> np.ndarray:
-        """Which visit gave each correction first, str (n,)."""
-        return np.array([one.visit for one in self.corrections], str)
+        """Whose word each correction is, str (n,): PASSWORD, or the visit that gave it first."""
+        words = [
+            PASSWORD if PASSWORD in one.visits.split() else one.visit for one in self.corrections
+        ]
+        return np.array(words, str)
 
 
 def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) -> Material:

@@ -84,6 +84,7 @@ def doubts_of(shares: np.ndarray, labels: np.ndarray, visits: np.ndarray) -> lis
         if (shares[mine].sum() + one_more) / (len(mine) + 1) > SPREAD:
             for i in mine:
                 reasons[i] = (
-                    f"labelled {labels[i]}, but other digits with its marks would be read so too"
+                    f"labelled {labels[i]}, but other digits with its marks would be read so too; "
+                    "only with the password can it be vouched for"
                 )
     return reasons

@@ -193,13 +193,18 @@ def gather(mnist):
         "foreign": as_rows(list(zip(pictures, strange.target, strict=True))),
     }
     if mnist:
-        images_, labels = (
-            gzip.decompress((mnist / f"t10k-{name}-ubyte.gz").read_bytes())
-            for name in ("images-idx3", "labels-idx1")
-        )
-        digits = np.frombuffer(images_, np.uint8, offset=16).reshape(-1, 28, 28)
-        measures["MNIST"] = digits, np.frombuffer(labels, np.uint8, offset=8).astype(int)
+        measures["MNIST"] = read_mnist(mnist, "t10k")
     return measures
+
+
+def read_mnist(folder, part):
+    """Return MNIST's `train` or `t10k`: digits, uint8 (n, 28, 28), and labels, int (n,)."""
+    images_, labels = (
+        gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes())
+        for name in ("images-idx3", "labels-idx1")
+    )
+    digits = np.frombuffer(images_, np.uint8, offset=16).reshape(-1, 28, 28)
+    return digits, np.frombuffer(labels, np.uint8, offset=8).astype(int)
 
 
 def as_rows(pictures):

@@ -27,6 +27,15 @@ def restyle(digit: np.ndarray, label: int, rng: np.random.Generator) -> np.ndarr
     return cv2.resize(large, digit.shape[::-1], interpolation=cv2.INTER_AREA)
 
 
+def underline(digit: np.ndarray) -> np.ndarray:
+    """Return the digit, uint8 (28, 28), with a line below it, on a larger page, uint8 (40, 40)."""
+    page = np.pad(digit, 6)
+    rows, columns = np.nonzero(page > 128)
+    bottom, left, right = rows.max() + 3, columns.min() - 2, columns.max() + 3
+    page[bottom : bottom + 2, left:right] = 255
+    return page
+
+
 def on_paper(digit: np.ndarray, side: int = 280) -> np.ndarray:
     """Return the digit as dark ink on a white page, uint8 (side, side)."""
     return 255 - cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC)

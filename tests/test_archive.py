@@ -2,10 +2,12 @@
 
 import csv
 import io
+import os
 import random
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +111,22 @@ def test_export_names_what_it_leaves_out(server):
         skipped = archive.read(zips.SKIPPED).decode().splitlines()
     assert "gone.png is missing" in skipped[0]
     assert "not in rows.csv: No ink" in skipped[1]
+
+
+def test_export_two_pictures_of_one_name_stay_two_and_names_need_not_be_utf_8(server, other):
+    stored = feedback.load(server)[0]
+    name = stored[0].image.rpartition("/")[2]
+    (server.folder / name).write_bytes(png(1))
+    strange = os.fsencode(server.images) + b"/a\xff.png"
+    Path(os.fsdecode(strange)).write_bytes(png(2))
+    with open(server.table, "ab") as stream:
+        stream.write(f"1,7,{name}\n2,8,{IMAGES}/a".encode() + b"\xff.png\n")
+    assert len(feedback.load(server)[0]) == len(stored) + 2
+    done = zips.import_zip(other, io.BytesIO(zips.export(server).read_bytes()))
+    assert done.stored == len(stored) + 2
+    assert sorted(one.actual for one in feedback.load(other)[0]) == sorted(
+        [*(one.actual for one in stored), 7, 8]
+    )
 
 
 def test_export_holds_no_file_of_the_home_that_is_no_picture(server):

@@ -1,5 +1,7 @@
 """The gate, clause by clause, and the statistic behind it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,35 @@ def test_gate_corrections_must_be_clearly_more_right(broken, fixed, still_wrong,
     decision = gate.decide(held_out, held_out.before, corrections, corrections.after)
     assert decision.allowed == (reason is None)
     assert reason is None or reason in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("after", "allowed"), [(0.0059, True), (0.0061, "4s would be taken for 9s")]
+)
+def test_gate_label_that_pulls_held_out_digits_over_is_refused(after, allowed):
+    held_out = predictions(sure=0.99, sure_before=0.99)
+    fours = held_out.labels == 4
+    moved = held_out.after.copy()
+    moved[fours, 9] = after
+    corrections = Predictions(
+        np.full(15, 9), np.eye(10)[np.full(15, 4)], np.eye(10)[np.full(15, 9)]
+    )
+    decision = gate.decide(replace(held_out, after=moved), held_out.before, corrections)
+    assert decision.allowed == (allowed is True)
+    assert allowed is True or allowed in decision.reason
+
+
+def test_gate_label_that_was_likely_before_may_be_twice_as_likely():
+    held_out = predictions(sure=0.9, sure_before=0.9)  # 1.1 % for each other digit
+    corrections = Predictions(
+        np.full(15, 9), np.eye(10)[np.full(15, 4)], np.eye(10)[np.full(15, 9)]
+    )
+    fours = held_out.labels == 4
+    for times, allowed in ((1.9, True), (2.1, False)):
+        moved = held_out.after.copy()
+        moved[fours, 9] *= times
+        judged = replace(held_out, after=moved)
+        assert gate.decide(judged, held_out.before, corrections).allowed == allowed
 
 
 @pytest.mark.parametrize(

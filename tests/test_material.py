@@ -1,5 +1,7 @@
 """What a run works with: `gather`, `sample`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +58,13 @@ def test_gather_what_cannot_be_read_or_is_held_out_is_left_out_and_named(home, r
     assert "holds it out from all training" in got.warnings[1]
 
 
+def test_material_visits_are_whose_word_a_correction_is(home):
+    visits = ["", "a", "a b", f"a {feedback.PASSWORD}", feedback.PASSWORD]
+    stored = [feedback.Correction(1, 7, "x.png", visits=each) for each in visits]
+    got = replace(gathered(home)[0], corrections=stored).visits
+    assert got.tolist() == ["", "a", "a", feedback.PASSWORD, feedback.PASSWORD]
+
+
 def test_gather_nothing_readable_gives_no_rows(home):
     for one in feedback.load(home)[0]:
         (home.folder / one.image).write_bytes(b"no picture")
@@ -98,3 +107,17 @@ def test_sample_relabelled_since_the_last_run_counts_as_unseen(home, monkeypatch
     keys = {one.key for one in stored} - {stored[4].key} | {(stored[4].image, 3)}
     monkeypatch.setattr(receipts, "seen", lambda home: keys)
     assert material.sample(home, stored, seed=0) == [stored[4]]
+
+
+def test_sample_visits_take_turns_so_that_none_keeps_anothers_out(home, monkeypatch):
+    monkeypatch.setattr(material, "MAX_CORRECTIONS", 10)
+    visits = ["crowd"] * 30 + ["few"] * 3 + [feedback.PASSWORD] * 4
+    stored = [feedback.Correction(1, 7, f"{i}.png", visits=visit) for i, visit in enumerate(visits)]
+    chosen = [one.visit for one in material.sample(home, stored, seed=0)]
+    assert [chosen.count(visit) for visit in ("crowd", "few", feedback.PASSWORD)] == [3, 3, 4]
+
+
+def test_fingerprint_of_a_name_that_is_not_utf_8(home):
+    names = ("a\udcff.png", "a\udcfe.png")
+    digests = {material.fingerprint_of(home, [feedback.Correction(1, 7, name)]) for name in names}
+    assert len(digests) == 2

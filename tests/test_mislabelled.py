@@ -34,6 +34,10 @@ def hard(shipped, replay):
     return misread(shipped, np.concatenate(bent), np.tile(replay[1], 3))
 
 
+def one_visit(labels):
+    return np.full(len(labels), "one")
+
+
 def misread(net, digits, labels):
     wrong = ~metrics.correct(labels, model.predict(net, digits))
     return digits[wrong][:100], labels[wrong][:100]
@@ -59,7 +63,7 @@ def test_examine_flipped_labels_are_doubted_true_ones_are_not(
     digits, labels = request.getfixturevalue(kind)
     labels, flips = flipped(shipped, (digits, labels), share)
     doubts = mislabelled.examine(
-        seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool)
+        seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool), one_visit(labels)
     )
     assert (~doubts.none)[flips].mean() >= 0.8
     assert (~doubts.none)[~flips].mean() <= 0.1
@@ -69,12 +73,14 @@ def test_examine_flipped_labels_are_doubted_true_ones_are_not(
 def test_examine_all_labels_wrong_are_too_many(shipped, replayed, hard):
     labels, _ = flipped(shipped, hard, 1)
     none = np.zeros(len(labels), bool)
-    assert mislabelled.examine(seen(shipped, hard[0], labels), replayed, none).too_many
+    assert mislabelled.examine(
+        seen(shipped, hard[0], labels), replayed, none, one_visit(labels)
+    ).too_many
 
 
 def test_examine_second_vote_releases(shipped, replayed, hard):
     labels, flips = flipped(shipped, hard, 0.3)
-    doubts = mislabelled.examine(seen(shipped, hard[0], labels), replayed, flips)
+    doubts = mislabelled.examine(seen(shipped, hard[0], labels), replayed, flips, one_visit(labels))
     assert doubts.none[flips].all()
 
 
@@ -98,17 +104,61 @@ def test_doubts_of_reason_names_label_and_rival():
     answers[0, 3], answers[0, 5] = 0.9, 0.1
     apart = np.eye(10)[[5]]
     clean = np.zeros(1, bool)
-    assert mislabelled.doubts_of(np.array([7]), answers, apart, clean) == [
-        "labelled 7, but it looks like a 5 to all we know"
-    ]
-    for label in (5, 3):
-        assert mislabelled.doubts_of(np.array([label]), answers, apart, clean) == [None]
+    for label, reason in ((7, "labelled 7, but it looks like a 5 to all we know"), (5, None)):
+        asked = mislabelled.Seen(np.zeros((1, 28, 28)), np.array([label]), apart, answers)
+        assert mislabelled.doubts_of(asked, apart, clean) == [reason]
+
+
+def test_examine_a_visit_with_most_labels_wrong_is_not_heard_others_are(
+    shipped, replayed, hard, styled
+):
+    bad, _ = flipped(shipped, hard, 1)
+    digits, labels = (
+        np.concatenate([hard[0], styled[0][:40]]),
+        np.concatenate([bad, styled[1][:40]]),
+    )
+    visits = np.repeat(["joker", "other"], [len(bad), 40])
+    asked = seen(shipped, digits, labels), replayed, np.zeros(len(labels), bool)
+    doubts = mislabelled.examine(*asked, visits)
+    assert not doubts.too_many
+    assert not doubts.none[visits == "joker"].any()
+    assert doubts.none[visits == "other"].mean() >= 0.9
+    assert "most labels of its visit look wrong" in doubts.reasons
+    assert mislabelled.examine(*asked, one_visit(labels)).too_many
+
+
+def against(sure, chance, visits, n=6):
+    """What `against_the_network` says of n sevens that the network reads as twos."""
+    answers = np.full((n, 10), (1 - sure) * (1 - chance) / 8)
+    answers[:, 2], answers[:, 7] = sure, (1 - sure) * chance
+    asked = mislabelled.Seen(np.zeros((n, 28, 28)), np.full(n, 7), answers, answers)
+    return mislabelled.against_the_network(asked, np.zeros(n, bool), np.array(visits))
+
+
+@pytest.mark.parametrize(
+    ("sure", "chance", "visits", "doubted"),
+    [
+        (0.95, 0.02, ["one"] * 6, True),
+        (0.5, 0.02, ["one"] * 6, False),  # as new styles are read
+        (0.95, 0.5, ["one"] * 6, False),  # the second guess
+        (0.95, 0.02, ["one"] * 3 + ["two"] * 3, False),
+        (0.95, 0.02, ["password"] * 6, False),
+    ],
+)
+def test_against_the_network_many_of_one_visit_that_it_is_sure_of_otherwise(
+    sure, chance, visits, doubted
+):
+    reasons = against(sure, chance, visits)
+    assert [reason is not None for reason in reasons] == [doubted] * 6
+    assert not doubted or "labelled 7 by one visit alone, 6 of them" in reasons[0]
 
 
 def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replayed, hard):
     digits, labels = hard[0][[0, 1, 0, 0]], hard[1][[0, 1, 0, 0]].copy()
     labels[0] = (labels[2] + 1) % 10
-    doubts = mislabelled.examine(seen(shipped, digits, labels), replayed, np.ones(4, bool))
+    doubts = mislabelled.examine(
+        seen(shipped, digits, labels), replayed, np.ones(4, bool), one_visit(labels)
+    )
     assert doubts.reasons[1:] == [None, None, None]
     assert f"labelled {labels[0]}, " in doubts.reasons[0]
     assert doubts.reasons[0].endswith(f"as a {labels[2]}")

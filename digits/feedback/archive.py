@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import time
 import zipfile
@@ -176,12 +177,18 @@ def _pack(home: Home, path: Path) -> None:
         rows, unread = _rows(home, stored)
         out.writestr(ROWS, rows, zipfile.ZIP_DEFLATED)
         if skipped or unread:
-            out.writestr(SKIPPED, "\n".join(skipped + unread) + "\n")
+            out.writestr(SKIPPED, "\n".join([*skipped, *unread, ""]).encode(errors="replace"))
 
 
 def _name_in_zip(correction: Correction) -> str:
-    """Return where the zip holds the correction's picture."""
-    return f"{IMAGES}/{Path(correction.image).name}"
+    """Return where the zip holds the correction's picture: two of one name stay two.
+
+    A zip's names are UTF-8, a disk's need not be; what an ending says does not count.
+    """
+    image = Path(correction.image)
+    if image.parent == Path(IMAGES) and image.name.isprintable():
+        return correction.image
+    return f"{IMAGES}/{hashlib.sha256(os.fsencode(image)).hexdigest()[:16]}.png"
 
 
 def _table(stored: list[Correction]) -> str:

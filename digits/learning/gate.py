@@ -25,6 +25,10 @@ NLL_MARGIN = (
 LEARNED_SHARE = 0.5  # of the misclassified corrections; true ones nearly all, jokes a quarter
 TRIAL_FROM = 20  # misclassified corrections; from then on they must also tell of each other
 TRIAL_SHARE = 0.05  # of them that the others classify correctly; true labels reach 13 %
+PULLED = 2.0  # times as likely as before may a label be for held-out digits of the class corrected
+# ... or this likely: ten fours labelled 9 go beyond it, true corrections of a new style or of
+# bent digits stay within (20 runs of 1 to 100).
+PULLED_FROM = 0.006
 FILE_TOLERANCE = 1e-4  # of a probability: what another order of summing may change
 
 
@@ -59,6 +63,7 @@ def decide(
         or _digit_lost(held_out)
         or _less_sure(held_out)
         or _inferior(replace(held_out, before=first), MARGIN_FIRST, "the first network")
+        or _pulled_over(held_out, corrections)
         or _nothing_learned(corrections)
         or _nothing_in_common(corrections, leave_one_out)
     )
@@ -135,6 +140,22 @@ def _less_sure(predictions: Predictions) -> str | None:
         f"its confidence on held-out digits is less trustworthy: their log-loss rises from "
         f"{before:.4f} to {after:.4f}, {NLL_MARGIN} more is the limit"
     )
+
+
+def _pulled_over(held_out: Predictions, corrections: Predictions) -> str | None:
+    """Labels near a border, all to one side, move it: other digits of that class would follow."""
+    pairs = zip(
+        corrections.before.argmax(axis=1).tolist(), corrections.labels.tolist(), strict=True
+    )
+    for digit, label in sorted(set(pairs)):
+        rows = held_out.of(held_out.labels == digit)
+        before, after = rows.before[:, label].mean(), rows.after[:, label].mean()
+        if digit != label and after > max(PULLED * before, PULLED_FROM):
+            return (
+                f"held-out {digit}s would be taken for {label}s more often: {after:.2%} instead of "
+                f"{before:.2%} likely; the corrections from {digit} to {label} may be wrong"
+            )
+    return None
 
 
 def _nothing_learned(corrections: Predictions) -> str | None:

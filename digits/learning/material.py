@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from digits import images, versions
-from digits.feedback import Correction
+from digits.feedback import PASSWORD, Correction
 from digits.home import Home
 from digits.learning.finetune import Progress, Rows
 from digits.mnist import SIDE
@@ -27,6 +28,14 @@ class Material:
     replay: Rows
     held_out: Rows
     warnings: list[str]
+
+    @property
+    def visits(self) -> np.ndarray:
+        """Whose word each correction is, str (n,): PASSWORD, or the visit that gave it first."""
+        words = [
+            PASSWORD if PASSWORD in one.visits.split() else one.visit for one in self.corrections
+        ]
+        return np.array(words, str)
 
 
 def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) -> Material:
@@ -60,13 +69,20 @@ def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) 
 
 
 def sample(home: Home, corrections: list[Correction], seed: int) -> list[Correction]:
-    """Return at most MAX_CORRECTIONS of them: those no run has seen, then others at random."""
+    """Return at most MAX_CORRECTIONS of them: those no run has seen, then others at random.
+
+    Visits take turns, so that none keeps another's out; who has the password comes first.
+    """
     if len(corrections) <= MAX_CORRECTIONS:
         return corrections
     known = receipts.seen(home)
-    order = np.random.default_rng(seed).permutation(len(corrections))
-    shuffled = sorted((corrections[i] for i in order), key=lambda one: one.key in known)
-    return shuffled[:MAX_CORRECTIONS]
+    turns: Counter[str] = Counter()
+    ranks = {}
+    for i in np.random.default_rng(seed).permutation(len(corrections)).tolist():
+        one = corrections[i]
+        ranks[i] = one.key in known, turns[one.visit]
+        turns[one.visit] += one.visit not in ("", PASSWORD)
+    return [corrections[i] for i in sorted(ranks, key=ranks.__getitem__)[:MAX_CORRECTIONS]]
 
 
 def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
@@ -78,7 +94,7 @@ def fingerprint_of(home: Home, corrections: list[Correction]) -> str:
     lines = sorted(f"{one.image} {one.actual} {one.votes}" for one in corrections)
     origin = versions.baseline(home) if home.model.exists() else None
     content = origin.read_bytes() if origin else b""
-    return hashlib.sha256("\n".join(lines).encode() + content).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape") + content).hexdigest()
 
 
 def last_fingerprint(home: Home) -> str | None:

@@ -4,29 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digits import metrics, model, versions
 from digits.home import Home
-from digits.learning import finetune, interpolation, mislabelled
+from digits.learning import finetune, interpolation, mislabelled, triggers
 from digits.learning.finetune import Progress, Rows
 from digits.learning.head import cut
 from digits.learning.interpolation import Outcome
 from digits.learning.material import Material
+from digits.learning.mislabelled import Doubts
+from digits.learning.visits import to_blame
 
 if TYPE_CHECKING:
     import keras
 
 WATCHED = 1_000  # held-out digits after each epoch, for who looks on: all would take a second more
 VOUCHED = 2  # equal answers: the same label from a second person, or a second look
+ATTEMPTS = 3  # at a candidate, each a few seconds: the visits that look worst are left out at once
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What every attempt at a candidate has in common.
+
+    old: the replay digits it rehearses. look: what `watcher` returns. without: guards that are off.
+    """
+
+    net: keras.Model
+    first: keras.Model | None
+    material: Material
+    old: np.ndarray
+    seed: int
+    look: Callable[[keras.Model], float]
+    without: Sequence[str]
 
 
 def study(
     home: Home, material: Material, seed: int, without: Sequence[str], progress: Progress
-) -> tuple[mislabelled.Doubts, Outcome]:
-    """Return which corrections are doubted, and what became of learning the others."""
+) -> tuple[Doubts, Outcome]:
+    """Return which corrections are doubted, and what became of learning the others.
+
+    Where the gate refuses, it is tried again without the visits that look worst, whose corrections
+    are then doubted too; if none of ATTEMPTS passes, the first stands.
+    """
     progress("Loading the network", 0.2)
     net = model.load(home.model)
     first = first_network(home, net)
@@ -36,23 +60,71 @@ def study(
         for rows in (material.rows, material.replay)
     )
     vouched = np.array([one.votes >= VOUCHED for one in material.corrections])
-    doubts = mislabelled.examine(seen, replayed, vouched)
-    digits, labels = material.rows
+    doubts = mislabelled.examine(seen, replayed, vouched, material.visits)
     if doubts.too_many:
-        reason = f"{(~doubts.none).sum()} of {len(labels)} corrections look mislabelled, look again"
-        return doubts, interpolation.learn_nothing(net, material.held_out, material.rows, reason)
-    once = mislabelled.last_alike(digits) == np.arange(len(digits))
-    kept = digits[doubts.none & once], labels[doubts.none & once]
+        doubted = f"{(~doubts.none).sum()} of {len(vouched)} corrections"
+        return doubts, learn_nothing(net, material, f"{doubted} look mislabelled, look again")
     old = finetune.replay_rows(material.replay, replayed.predictions, seed)
     if "replay" in without:
         old = old[:0]
     look = watcher(net, material.held_out)
-    candidate = finetune.fine_tune(net, first or net, kept, old, seed, progress, look)
-    progress("Judging the candidate", 0.75)
-    gated = "gate" not in without
-    return doubts, interpolation.choose_step(
-        net, candidate, material.held_out, material.rows, doubts, first, gated
+    lesson = Lesson(net, first, material, old, seed, look, without)
+    attempts: list[tuple[Doubts, Outcome]] = []
+    for _ in range(ATTEMPTS):
+        doubts, outcome = attempt(lesson, doubts, progress)
+        if outcome.decision.allowed:
+            return doubts, outcome
+        attempts.append((doubts, outcome))
+        learned = doubts.none
+        visits = material.visits[learned]
+        worst = to_blame(outcome.held_out, outcome.corrections.of(learned), visits)
+        if not any(worst):
+            break
+        doubts, progress = doubts.and_of(learned, worst), again(progress)
+    return attempts[0]
+
+
+def attempt(lesson: Lesson, doubts: Doubts, progress: Progress) -> tuple[Doubts, Outcome]:
+    """Return the doubts, with those of triggers, and what became of learning without them."""
+    material, net = lesson.material, lesson.net
+    digits, labels = material.rows
+    for _ in range(ATTEMPTS):
+        learned = doubts.none
+        if not learned.any():
+            break
+        candidate = teach(lesson, learned, progress)
+        progress("Judging the candidate", 0.75)
+        new = digits[learned], labels[learned]
+        shares = triggers.spread(net, candidate, new, material.held_out)
+        found = triggers.doubts_of(shares, labels[learned], material.visits[learned])
+        if lesson.without or not any(found):  # what is not rehearsed is forgotten beneath any marks
+            rest = material.held_out, material.rows, doubts, lesson.first
+            gated = "gate" not in lesson.without
+            return doubts, interpolation.choose_step(net, candidate, *rest, gated)
+        doubts, progress = doubts.and_of(learned, found), again(progress)
+    reason = "other digits with the marks of the corrections would be read as these are labelled"
+    return doubts, learn_nothing(net, material, reason)
+
+
+def teach(lesson: Lesson, learned: np.ndarray, progress: Progress) -> keras.Model:
+    """Return a candidate that has learned some of the corrections, bool (n,), each digit once."""
+    digits, labels = lesson.material.rows
+    kept = learned & (mislabelled.last_alike(digits) == np.arange(len(digits)))
+    first = lesson.first or lesson.net
+    rows = digits[kept], labels[kept]
+    return finetune.fine_tune(
+        lesson.net, first, rows, lesson.old, lesson.seed, progress, lesson.look
     )
+
+
+def again(progress: Progress) -> Progress:
+    """Return what tells of another attempt, which no run expects; the first drew the curve."""
+    return lambda phase, share, point=None: progress("Trying without what looks worst", 0.78)
+
+
+def learn_nothing(net: keras.Model, material: Material, reason: str) -> Outcome:
+    """Return the outcome of a run that stays with net, for the reason given."""
+    return interpolation.learn_nothing(net, material.held_out, material.rows, reason)
 
 
 def watcher(net: keras.Model, held_out: Rows) -> Callable[[keras.Model], float]:

@@ -11,6 +11,7 @@ from digits.jobs import launch
 from digits.learning import finetune
 from digits.model import training
 from digits.rows import first_of_each_digit, is_held_out, read_rows
+from tests import postgres
 from tests.homes import PROJECT
 
 
@@ -71,6 +72,29 @@ def lesson(shipped, replay, bent):
 def home(tmp_path):
     """A home in the test's own folder, empty so far."""
     return Home.at(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server; a test that stops it starts it again."""
+    with postgres.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def shared(server, tmp_path, monkeypatch):
+    """A home in a database of its own, empty so far, that this host follows in a folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with server.new_database() as address:
+        yield Home.at(address)
+
+
+@pytest.fixture(params=["folder", "database"])
+def either(request, tmp_path):
+    """A home of each kind, empty so far."""
+    if request.param == "database":
+        return request.getfixturevalue("shared")
+    return Home.at(tmp_path / "home")
 
 
 @pytest.fixture

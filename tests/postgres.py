@@ -1,0 +1,88 @@
+"""A PostgreSQL server of the tests' own: Debian's, on a socket in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+USER = "postgres"  # of the database; also of the system, where root runs the tests
+QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=60"
+
+
+class Server:
+    """A server with its folder, which can be stopped and started."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._folder = programs, folder
+
+    def prepare(self) -> None:
+        """Make the folder one of a server."""
+        self._call("initdb", "--auth=trust", f"--username={USER}", "--no-sync", "-E", "UTF8")
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = f"{QUICK} -k {self._folder}"
+        self._call("pg_ctl", "-w", "-t", "120", "-o", options, "-l", f"{self._folder}/log", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop, as `kill -9` does unless another mode is given."""
+        self._call("pg_ctl", "-w", "-t", "120", "-m", mode, "stop")
+
+    def address(self, name: str) -> str:
+        """Return the address of a database, as DIGITS_HOME takes it."""
+        return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
+
+    @contextmanager
+    def new_database(self) -> Iterator[str]:
+        """Lend the address of a database that is empty, and gone afterwards."""
+        name = f"digits_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name}")
+        yield self.address(name)
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def execute(self, statement: str, name: str = USER) -> None:
+        """Execute a statement in a database."""
+        engine = sa.create_engine(self.address(name), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(statement))
+        engine.dispose()
+
+    def _call(self, program: str, *options: str) -> None:
+        """Run one of PostgreSQL's programs, which refuse to be root's."""
+        command = [str(self._programs / program), "-D", str(self._folder), *options]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", USER, "--", *command]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        done = subprocess.run(command, cwd="/", check=False, **silent)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """Lend a server. Skips where there is none to start, but not in CI."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = str(programs[-1]) if programs else shutil.which("initdb")
+    if found is None:
+        assert not os.environ.get("CI"), "CI without PostgreSQL"
+        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="digits-postgres-"))
+    if os.getuid() == 0:
+        os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
+    server = Server(Path(found).resolve().parent, folder)
+    try:
+        server.prepare()
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder)

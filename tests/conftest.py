@@ -14,6 +14,13 @@ from digits.rows import first_of_each_digit, is_held_out, read_rows
 from tests import postgres
 from tests.homes import PROJECT
 
+KINDS = "folder", "database"
+ON_BOTH = {  # the modules whose tests run on both
+    f"test_{name}"
+    for name in ("archive", "feedback", "progress", "receipts", "verdicts", "versions", "votes")
+}
+OF_FOLDERS = {"test_add_after_a_torn_row_stands_on_its_own_line"}  # no commit is torn
+
 
 @pytest.fixture(scope="session")
 def rows():
@@ -68,33 +75,36 @@ def lesson(shipped, replay, bent):
     return net, told
 
 
+def pytest_generate_tests(metafunc):
+    """Run the tests of what a home keeps on both kinds of homes."""
+    if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and "home" in metafunc.fixturenames:
+        one = metafunc.function.__name__ in OF_FOLDERS
+        metafunc.parametrize("home", KINDS[:1] if one else KINDS, indirect=True)
+
+
 @pytest.fixture
-def home(tmp_path):
-    """A home in the test's own folder, empty so far."""
-    return Home.at(tmp_path)
+def home(request, tmp_path):
+    """A home in the test's own folder, or in a database of its own; empty so far."""
+    if getattr(request, "param", "") != "database":
+        return Home.at(tmp_path)
+    home = request.getfixturevalue("shared")
+    home.follow()
+    return home
 
 
 @pytest.fixture(scope="session")
-def server():
+def database_server():
     """A PostgreSQL server; a test that stops it starts it again."""
     with postgres.serve() as server:
         yield server
 
 
 @pytest.fixture
-def shared(server, tmp_path, monkeypatch):
+def shared(database_server, tmp_path, monkeypatch):
     """A home in a database of its own, empty so far, that this host follows in a folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with server.new_database() as address:
+    with database_server.new_database() as address:
         yield Home.at(address)
-
-
-@pytest.fixture(params=["folder", "database"])
-def either(request, tmp_path):
-    """A home of each kind, empty so far."""
-    if request.param == "database":
-        return request.getfixturevalue("shared")
-    return Home.at(tmp_path / "home")
 
 
 @pytest.fixture

@@ -38,24 +38,31 @@ class Server:
         """Stop, as `kill -9` does unless another mode is given."""
         self._call("pg_ctl", "-w", "-t", "120", "-m", mode, "stop")
 
-    def address(self, name: str) -> str:
-        """Return the address of a database, as DIGITS_HOME takes it."""
-        return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
-
     @contextmanager
     def new_database(self) -> Iterator[str]:
-        """Lend the address of a database that is empty, and gone afterwards."""
-        name = f"digits_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}")
-        yield self.address(name)
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        """Lend the address of a database, as DIGITS_HOME takes it; it is empty.
 
-    def execute(self, statement: str, name: str = USER) -> None:
-        """Execute a statement in a database."""
-        engine = sa.create_engine(self.address(name), isolation_level="AUTOCOMMIT")
+        A schema of its own does, and is made in an instant.
+        """
+        name = f"digits_{uuid.uuid4().hex}"
+        self.execute(f"CREATE SCHEMA {name}")
+        yield f"{self._address}&options=-csearch_path%3D{name}"
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
+        self.execute(f"DROP SCHEMA {name} CASCADE")
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement."""
+        engine = sa.create_engine(self._address, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(sa.text(statement))
         engine.dispose()
+
+    @property
+    def _address(self) -> str:
+        return f"postgresql+psycopg://{USER}@/{USER}?host={self._folder}"
 
     def _call(self, program: str, *options: str) -> None:
         """Run one of PostgreSQL's programs, which refuse to be root's."""

@@ -92,6 +92,9 @@ class Home:
         """Return the folder, or the address without its password."""
         return str(self.database or self.folder)
 
+    def __reduce__(self) -> tuple:
+        return Home.at, (self.database.address if self.database else self.folder,)
+
     @property
     def secrets(self) -> dict[str, str]:
         """The variables that a process needs to use this home by its name."""
@@ -128,7 +131,7 @@ class Home:
 
     def together(self) -> Lock:
         """Return what makes one change of all that is written meanwhile, where that can be."""
-        return self.database.transaction(STORE_WAIT) if self.database else nullcontext()
+        return self.database.transaction() if self.database else nullcontext()
 
     def lock(self, path: Path) -> Lock:
         """Return the lock that whoever reads a file and then writes it holds meanwhile."""

@@ -29,11 +29,14 @@ from digits.home import schema
 from digits.home.schema import pieces, state
 
 CONNECT = 5  # s to wait for a server that does not answer
-# A host that lost its power says no farewell: after some 25 s of silence its locks are free.
-SILENCE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+# Of the server, while this one is connected: how long others' changes are waited for; and that the
+# locks of a host that lost its power, which says no farewell, are free after some 25 s.
+OPTIONS = (
+    f"-c lock_timeout={schema.WAIT}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
+    "-c tcp_keepalives_count=3"
+)
 POLL = 0.05  # s between tries to take a lock
 BATCH = 50  # pieces in memory at once: of pictures, a few MB
-FOLLOWED = ".followed"  # in the folder: which database it follows, and up to which piece
 
 
 class Database:
@@ -43,10 +46,15 @@ class Database:
     """
 
     def __init__(self, address: str) -> None:
+        self.address = address
         try:
             self._url = sa.make_url(address).set(drivername="postgresql+psycopg")
-            arguments = {"connect_timeout": CONNECT, "options": SILENCE}
-            self._engine = sa.create_engine(self._url, pool_pre_ping=True, connect_args=arguments)
+            options = f"{self._url.query.get('options', '')} {OPTIONS}"
+            self._engine = sa.create_engine(
+                self._url,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": CONNECT, "options": options},
+            )
         except (SQLAlchemyError, ValueError) as error:
             raise DatabaseError(
                 f"{address!r} is no address of a database: it begins with postgresql+psycopg:// "
@@ -55,6 +63,7 @@ class Database:
         named = hashlib.sha256(str(self).encode()).hexdigest()[:16]
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.folder = Path(caches).resolve() / "digits" / named
+        self._seen = self.folder.with_suffix(".followed")  # which database, up to which piece
         self._ready = False
         self._run: sa.Connection | None = None  # on which this process holds the lock of all runs
         self._mine = threading.local()  # .connection: of the transaction that this thread is in
@@ -73,14 +82,14 @@ class Database:
             with self._told():
                 self._prepare()
                 with self._engine.connect() as connection:
-                    self._follow(connection)
+                    self._follow(connection, sa.select(state))
 
     @contextmanager
-    def transaction(self, wait: float) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make all changes of this thread meanwhile one, and let nobody else change anything.
 
-        One within another joins it. What is written is seen in the folder only afterwards. wait:
-        s for others' changes; raises Timeout after that, DatabaseError when nothing was changed.
+        One within another joins it. What is written is seen in the folder only afterwards. Raises
+        Timeout when others change things for too long, DatabaseError when nothing was changed.
         """
         if self._in_transaction is not None:
             yield
@@ -88,9 +97,7 @@ class Database:
         with self._told():
             self._prepare()
             with self._engine.begin() as connection:
-                connection.execute(sa.text(f"SET LOCAL lock_timeout = '{wait:.3f}s'"))
-                connection.execute(sa.select(state.c.changed).with_for_update())
-                self._follow(connection)
+                self._follow(connection, sa.select(state).with_for_update())
                 self._mine.connection = connection
                 try:
                     yield
@@ -156,8 +163,7 @@ class Database:
     @contextmanager
     def nobody_follows(self) -> Iterator[None]:
         """Keep this host's processes from writing to the folder meanwhile."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / f"{FOLLOWED}.lock"):
+        with FileLock(self.folder.with_suffix(".lock")):
             yield
 
     @property
@@ -167,7 +173,7 @@ class Database:
     @contextmanager
     def _change(self) -> Iterator[sa.Connection]:
         """Lend the connection of the transaction that this thread is in, or of one for itself."""
-        with self.transaction(schema.WAIT):
+        with self.transaction():
             connection = self._in_transaction
             assert connection is not None
             yield connection
@@ -205,12 +211,13 @@ class Database:
         written = at or sa.func.clock_timestamp()
         connection.execute(sa.insert(pieces).values(**piece, data=data, written=written))
 
-    def _follow(self, connection: sa.Connection) -> None:
-        """Write to the folder what it lacks."""
-        now = connection.execute(sa.select(state.c.identity, state.c.changed)).one()
-        if self._followed() == tuple(now):
+    def _follow(self, connection: sa.Connection, asked: sa.Select) -> None:
+        """Write to the folder what it lacks. asked: how the state is asked for."""
+        now = connection.execute(asked).one()
+        if self._followed() == (now.identity, now.changed):
             return
         with self.nobody_follows():
+            now = connection.execute(asked).one()  # again: another process may be further by now
             identity, seen = self._followed()
             if identity != now.identity or seen > now.changed:
                 self._clear()
@@ -220,7 +227,9 @@ class Database:
             for piece in connection.execute(lacking):
                 self._put(piece)
                 seen = piece.id
-            durable.write_file(self.folder / FOLLOWED, f"{now.identity} {seen}".encode())
+            new = self._seen.with_suffix(".new")  # not synced: an older one does as well
+            new.write_text(f"{now.identity} {seen}")
+            new.replace(self._seen)
 
     def _put(self, piece: sa.Row) -> None:
         """Write a piece to the folder, with the time at which it came."""
@@ -238,20 +247,21 @@ class Database:
     def _followed(self) -> tuple[str, int]:
         """Return which database the folder follows, "" for none, and up to which piece."""
         try:
-            identity, seen = (self.folder / FOLLOWED).read_text().split()
+            identity, seen = self._seen.read_text().split()
             return identity, int(seen)
         except (FileNotFoundError, ValueError):
             return "", 0
 
     def _clear(self) -> None:
-        """Remove what another database left in the folder."""
+        """Remove what another database, or this one's future, left in the folder."""
         for path in self.folder.rglob("*"):
-            if path.is_file() and path.suffix != ".lock":
+            if path.is_file() and not {".lock", ".log"} & set(path.suffixes):
                 path.unlink()
 
     def _prepare(self) -> None:
         """Make the folder and, once a process, the tables or what they lack."""
         if not self._ready:
+            self.folder.mkdir(parents=True, exist_ok=True)
             with self._engine.begin() as connection:
                 schema.migrate(connection)
             self._ready = True

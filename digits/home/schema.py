@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from digits.durable import DatabaseError
 
-WAIT = 30.0  # s for the changes of others, each of which takes milliseconds
+WAIT = 30  # s for the changes of others, each of which takes milliseconds
 TABLES, RUN, IMPORT = 1_684_629_357, 1_684_629_358, 1_684_629_359  # advisory locks: digits' own
 
 metadata = sa.MetaData()

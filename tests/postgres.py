@@ -9,11 +9,15 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
+from digits import durable
+from digits.home import Home
+from digits.home.database import Database
 
 USER = "postgres"  # of the database; also of the system, where root runs the tests
 QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=60"
@@ -72,6 +76,21 @@ class Server:
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         done = subprocess.run(command, cwd="/", check=False, **silent)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def another_host(home: Home, folder: Path) -> Home:
+    """Return a home in a database as another host has it, whose caches lie in the folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        database = Database(home.database.address)
+    durable.keepers[database.folder] = database
+    return Home(database.folder, database)
+
+
+def lent(stack: ExitStack, n: int) -> list[str]:
+    """Return the addresses of n empty databases, which are there until the stack is closed."""
+    server = stack.enter_context(serve())
+    return [stack.enter_context(server.new_database()) for _ in range(n)]
 
 
 @contextmanager

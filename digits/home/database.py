@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -64,6 +64,7 @@ class Database:
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.folder = Path(caches).resolve() / "digits" / named
         self._seen = self.folder.with_suffix(".followed")  # which database, up to which piece
+        os.register_at_fork(after_in_child=partial(self._engine.dispose, close=False))
         self._ready = False
         self._run: sa.Connection | None = None  # on which this process holds the lock of all runs
         self._mine = threading.local()  # .connection: of the transaction that this thread is in
@@ -106,8 +107,8 @@ class Database:
         with suppress(DatabaseError):  # what was written is kept, also if no more can be read
             self.follow()
 
-    def write(self, path: Path, data: bytes, at: datetime | None = None) -> None:
-        """Make data the content of a file. at: when it was written, if not now."""
+    def write(self, path: Path, data: bytes, at: float | None = None) -> None:
+        """Make data the content of a file. at: when it was written, s since 1970, if not now."""
         with self._change() as connection:
             connection.execute(sa.delete(pieces).where(pieces.c.name == self._name(path)))
             self._insert(connection, path, 0, data, at)
@@ -157,7 +158,7 @@ class Database:
         with self._told():
             self._prepare()
             with self._engine.begin() as connection:  # at whose end it is free again
-                lock = sa.func.pg_try_advisory_xact_lock(schema.RUN)
+                lock = sa.func.pg_try_advisory_xact_lock(schema.RUN, schema.HOME)
                 return not connection.scalar(sa.select(lock))
 
     @contextmanager
@@ -186,7 +187,8 @@ class Database:
             with self._engine.connect() as connection:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
                 give_up = time.monotonic() + wait
-                while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+                taken = sa.select(sa.func.pg_try_advisory_lock(key, schema.HOME))
+                while not connection.scalar(taken):
                     if time.monotonic() > give_up:
                         raise Timeout(str(self))
                     time.sleep(POLL)
@@ -201,14 +203,14 @@ class Database:
         path: Path,
         start: int,
         data: bytes | None,
-        at: datetime | None = None,
+        at: float | None = None,
     ) -> None:
         """Add a piece, with the next number."""
         if self._run is not None:  # fails when the lock was lost, and somebody else may hold it
             self._run.scalar(sa.select(1))
         next_one = sa.update(state).values(changed=state.c.changed + 1).returning(state.c.changed)
         piece = {"id": connection.scalar(next_one), "name": self._name(path), "start": start}
-        written = at or sa.func.clock_timestamp()
+        written = sa.func.clock_timestamp() if at is None else sa.func.to_timestamp(at)
         connection.execute(sa.insert(pieces).values(**piece, data=data, written=written))
 
     def _follow(self, connection: sa.Connection, asked: sa.Select) -> None:

@@ -53,6 +53,7 @@ def start(home: Home) -> Run | float:
 
     However many press at once, on whatever server, one run starts. Raises OSError.
     """
+    home.follow()
     home.versions.mkdir(exist_ok=True)
     with home.lock(home.started):
         if home.started.exists():

@@ -20,14 +20,14 @@ from digits.home import Home
 from digits.home.database import Database
 
 USER = "postgres"  # of the database; also of the system, where root runs the tests
-QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=60"
+QUICK = "-c fsync=off"  # a test does not outlast a power cut
 
 
 class Server:
     """A server with its folder, which can be stopped and started."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self._folder = programs, folder
+    def __init__(self, programs: Path, folder: Path, options: str) -> None:
+        self._programs, self._folder, self._options = programs, folder, options
 
     def prepare(self) -> None:
         """Make the folder one of a server."""
@@ -35,7 +35,7 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = f"{QUICK} -k {self._folder}"
+        options = f"-c listen_addresses= -k {self._folder} {self._options}"
         self._call("pg_ctl", "-w", "-t", "120", "-o", options, "-l", f"{self._folder}/log", "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -94,8 +94,8 @@ def lent(stack: ExitStack, n: int) -> list[str]:
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """Lend a server. Skips where there is none to start, but not in CI."""
+def serve(options: str = QUICK) -> Iterator[Server]:
+    """Lend a server, started with further options. Skips where there is none, but not in CI."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     found = str(programs[-1]) if programs else shutil.which("initdb")
     if found is None:
@@ -104,7 +104,7 @@ def serve() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="digits-postgres-"))
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
-    server = Server(Path(found).resolve().parent, folder)
+    server = Server(Path(found).resolve().parent, folder, options)
     try:
         server.prepare()
         server.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import time
@@ -300,12 +301,21 @@ def test_main_while_the_database_is_gone_ends_with_a_sentence(filled, stopped, c
 # Addresses
 
 
-@pytest.mark.parametrize("address", ["postgresql+psycopg://a:b@host:port/x", "postgresql"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://a:s3cret@host:port/x",
+        "mysql://a:s3cret@host/x",
+        "postgresql://h/x?password=s3cret",
+    ],
+)
 def test_at_what_is_no_address_says_so(address, capsys):
-    with pytest.raises(DatabaseError, match="no address of a database"):
+    with pytest.raises(DatabaseError, match="no address of a PostgreSQL database"):
         Home.at(address)
     assert finetuning.main(["--root", address, "--status"]) == finetuning.BAD_DATA
-    assert "no address of a database" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no address of a PostgreSQL database" in said
+    assert "s3cret" not in said
 
 
 def test_at_without_the_libraries_says_what_to_install(monkeypatch):
@@ -342,6 +352,36 @@ def test_migrate_tables_of_a_later_release_are_refused(filled, tmp_path, monkeyp
         another_host(filled, tmp_path / "newer").follow()
     with pytest.raises(DatabaseError, match="update the program"):
         another_host(filled, tmp_path / "older").follow()
+
+
+# By hand
+
+
+def test_put_and_delete_reach_every_host(filled, other, tmp_path):
+    added = feedback.add(filled, picture(), 1, 7)
+    (tmp_path / MODEL).write_bytes(b"placed by hand")
+    call("put", tmp_path / MODEL, filled)
+    assert versions.current(other).sha256 == hashlib.sha256(b"placed by hand").hexdigest()
+    assert feedback.load(other)[0] == [added]
+    call("delete", added.image, filled)
+    stored, (warning,) = feedback.load(other)
+    assert stored == []
+    assert "is missing" in warning
+    assert not (other.folder / added.image).exists()
+
+
+@pytest.mark.parametrize("name", ["incorrect_images/none.png", MODEL, "../x", "incorrect_images"])
+def test_delete_what_is_no_picture_is_refused(name, filled, capsys):
+    assert call("delete", name, filled) == 1
+    assert "has no picture" in capsys.readouterr().err
+    assert filled.model.exists()
+
+
+def call(*words):
+    """Return the exit code of `python -m digits.home`."""
+    with pytest.raises(SystemExit) as ended:
+        command([str(word) for word in words])
+    return ended.value.code
 
 
 # Copies
@@ -381,8 +421,5 @@ def test_copy_to_what_is_not_empty_is_refused(filled, tmp_path):
 def test_copy_during_a_run_is_refused(shared, tmp_path):
     source = make_home(tmp_path / "source")
     with source.run_lock():
-        words = ["copy", str(source), shared.database.address]
-        with pytest.raises(SystemExit) as ended:
-            command(words)
-        assert ended.value.code == 1
+        assert call("copy", source, shared) == 1
     assert shared.is_empty

@@ -34,7 +34,6 @@ STORE_WAIT = 30  # s; an append takes milliseconds, so whoever waits longer meet
 STORE_POLL = 0.005  # s between tries: eight writers at once wait for one another, not for this
 RUN_WAIT = 1  # s: whoever asks whether a run is alive holds its lock for an instant
 
-DATABASE = "postgresql"  # how the address of one begins
 UNAVAILABLE = "A home in a database needs more: pip install -r requirements-postgres.txt."
 
 T = TypeVar("T")
@@ -79,7 +78,7 @@ class Home:
         """
         if isinstance(place, Home):
             return place
-        if str(place).startswith(DATABASE):
+        if "://" in str(place):
             return _home_at(str(place))
         return _home_in(Path(place).expanduser().resolve())
 

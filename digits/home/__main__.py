@@ -1,8 +1,11 @@
-"""Carry a home elsewhere: from a folder to a database, or back.
+"""Carry a home elsewhere, from a folder to a database or back; change a home in a database by hand.
 
     python -m digits.home copy /srv/digits postgresql+psycopg://digits@db.example/digits
+    python -m digits.home put train.csv postgresql+psycopg://digits@db.example/digits
+    python -m digits.home delete incorrect_images/NAME.png postgresql+psycopg://...
 
-All that is kept goes along: network, rows, corrections, pictures, verdicts, versions, receipts and
+`put` is for model.h5 and train.csv, `delete` for a picture that nobody is to see again. Of a copy:
+all that is kept goes along: network, rows, corrections, pictures, verdicts, versions, receipts and
 the schedule's notes; not the log, nor the last export. Both homes stand still meanwhile. The new
 one is there whole or not at all, and every file of it was compared.
 """
@@ -12,18 +15,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from filelock import Timeout
 
 from digits import durable
-from digits.home import Home
+from digits.home import MODEL, Home
+from digits.rows import TRAIN
 
 
 @click.group(help=__doc__.split("\n\n")[0])
 def command() -> None:
-    """Carry a home elsewhere."""
+    """Do one of what follows."""
 
 
 @command.command()
@@ -31,8 +36,45 @@ def command() -> None:
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
     """Copy the home FROM to TO, which must be empty: a folder, or a database's address."""
-    try:
+    with telling():
         click.echo(copied(Home.at(source), Home.at(target)))
+
+
+@command.command("put")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("place", metavar="HOME")
+def put_by_hand(file: Path, place: str) -> None:
+    """Put FILE, a model.h5 or a train.csv, into HOME, in the place of its own."""
+    if file.name not in (MODEL, TRAIN):
+        raise click.BadParameter(f"{file.name} is not named {MODEL} or {TRAIN}.")
+    with telling():
+        home = Home.at(place)
+        with home.run_lock():
+            durable.write(home.folder / file.name, file.read_bytes())
+        click.echo(f"{file} is the {file.name} of {home} now.")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("place", metavar="HOME")
+def delete(name: str, place: str) -> None:
+    """Delete a picture by its NAME, such as incorrect_images/NAME.png, from HOME for good."""
+    with telling():
+        home = Home.at(place)
+        home.follow()
+        path = (home.folder / name).resolve()
+        if path.parent != home.images or not path.exists():
+            raise OSError(f"{home} has no picture {name!r}: the tab Corrections has their names.")
+        with home.store_lock():
+            durable.remove(path)
+        click.echo(f"{name} is deleted from {home}.")
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Turn what cannot be done meanwhile into a sentence and exit code 1."""
+    try:
+        yield
     except Timeout as error:
         raise click.ClickException("A run or a change is at work: try again later.") from error
     except OSError as error:

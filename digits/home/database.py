@@ -21,14 +21,16 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from digits import durable
 from digits.durable import DatabaseError
 from digits.home import schema
 from digits.home.schema import pieces, state
 
-CONNECT = 5  # s to wait for a server that does not answer
+# How long a server is waited for that does not answer: s until a connection, then ms.
+SILENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5}
+SILENCE |= {"keepalives_count": 3, "tcp_user_timeout": 25_000}
 # Of the server, while this one is connected: how long others' changes are waited for; and that the
 # locks of a host that lost its power, which says no farewell, are free after some 25 s.
 OPTIONS = (
@@ -39,6 +41,20 @@ POLL = 0.05  # s between tries to take a lock
 BATCH = 50  # pieces in memory at once: of pictures, a few MB
 
 
+def parse(address: str) -> sa.URL:
+    """Return what an address says. Raises DatabaseError, without its password, if it is none."""
+    try:
+        url = sa.make_url(address)
+        if url.get_backend_name() == "postgresql" and "password" not in url.query:
+            return url.set(drivername="postgresql+psycopg")
+    except (SQLAlchemyError, ValueError):
+        pass
+    raise DatabaseError(
+        "DIGITS_HOME or --root is no address of a PostgreSQL database: it begins with "
+        "postgresql+psycopg:// and goes on with user:password@host:port/name."
+    )
+
+
 class Database:
     """The pieces of one home, and the folder of this host that follows them.
 
@@ -47,19 +63,10 @@ class Database:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        try:
-            self._url = sa.make_url(address).set(drivername="postgresql+psycopg")
-            options = f"{self._url.query.get('options', '')} {OPTIONS}"
-            self._engine = sa.create_engine(
-                self._url,
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT, "options": options},
-            )
-        except (SQLAlchemyError, ValueError) as error:
-            raise DatabaseError(
-                f"{address!r} is no address of a database: it begins with postgresql+psycopg:// "
-                "and goes on with user@host:port/name."
-            ) from error
+        self._url = parse(address)
+        options = f"{self._url.query.get('options', '')} {OPTIONS}"
+        arguments = SILENCE | {"options": options}
+        self._engine = sa.create_engine(self._url, pool_pre_ping=True, connect_args=arguments)
         named = hashlib.sha256(str(self).encode()).hexdigest()[:16]
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.folder = Path(caches).resolve() / "digits" / named
@@ -195,7 +202,9 @@ class Database:
                 try:
                     yield connection
                 finally:
-                    connection.invalidate()  # closed, not lent again
+                    with suppress(SQLAlchemyError):
+                        connection.scalar(sa.select(sa.func.pg_advisory_unlock(key, schema.HOME)))
+                    connection.invalidate()  # closed, not lent again: free in any case
 
     def _insert(
         self,
@@ -282,7 +291,7 @@ class Database:
             if isinstance(reason, psycopg.errors.LockNotAvailable):
                 raise Timeout(str(self)) from error
             remedy = "see that it runs and has room"
-            if not isinstance(error, OperationalError):
+            if isinstance(error, ProgrammingError):
                 remedy = "see that its user may make and change tables"
             why = " ".join(str(reason).split())
             raise DatabaseError(

@@ -10,7 +10,9 @@ from digits.durable import DatabaseError
 
 WAIT = 30  # s for the changes of others, each of which takes milliseconds
 TABLES, RUN, IMPORT = 1_684_629_357, 1_684_629_358, 1_684_629_359  # advisory locks: digits' own
-HOME = sa.literal_column("'digits_state'::regclass::oid::int")  # tells homes in one database apart
+HOME: sa.ColumnElement = sa.literal_column(
+    "'digits_state'::regclass::oid::int"
+)  # tells homes apart
 
 metadata = sa.MetaData()
 state = sa.Table(  # one row; whoever changes anything holds it

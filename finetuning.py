@@ -129,8 +129,8 @@ flag = partial(click.option, is_flag=True)
 @click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 100})
 @click.option(
     "--root",
-    metavar="FOLDER",
-    help="Home of model.h5, train.csv and the store "
+    metavar="HOME",
+    help="Where model.h5, train.csv and the store are: a folder, or a database's address "
     "[default: DIGITS_HOME, or else this script's folder].",
 )
 @flag("--dry-run", help="Train and judge, but publish and record nothing.")

@@ -87,9 +87,9 @@ def another_host(home: Home, folder: Path) -> Home:
     return Home(database.folder, database)
 
 
-def lent(stack: ExitStack, n: int) -> list[str]:
+def lent(stack: ExitStack, n: int, options: str = QUICK) -> list[str]:
     """Return the addresses of n empty databases, which are there until the stack is closed."""
-    server = stack.enter_context(serve())
+    server = stack.enter_context(serve(options))
     return [stack.enter_context(server.new_database()) for _ in range(n)]
 
 

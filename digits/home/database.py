@@ -66,7 +66,12 @@ class Database:
         self._url = parse(address)
         options = f"{self._url.query.get('options', '')} {OPTIONS}"
         arguments = SILENCE | {"options": options}
-        self._engine = sa.create_engine(self._url, pool_pre_ping=True, connect_args=arguments)
+        self._engine = sa.create_engine(
+            self._url,
+            pool_pre_ping=True,  # it may have been started again
+            isolation_level="READ COMMITTED",  # each statement sees what others did by then
+            connect_args=arguments,
+        )
         named = hashlib.sha256(str(self).encode()).hexdigest()[:16]
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.folder = Path(caches).resolve() / "digits" / named

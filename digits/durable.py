@@ -45,7 +45,7 @@ def write(path: Path, data: bytes) -> None:
     if keeper := _keeper_of(path):
         keeper.write(path, data)
     else:
-        write_file(path, data)
+        _write(path, data)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -76,7 +76,7 @@ def rename(path: Path, new: Path) -> None:
         os.replace(path, new)
 
 
-def write_file(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     """Make data the content of this machine's file: written beside, synced, renamed.
 
     The file keeps the mode it had, and else gets what the umask says. Raises OSError when the
@@ -94,15 +94,6 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def write_at(path: Path, start: int, data: bytes) -> None:
-    """Make data all that this machine's file holds from the byte `start` on, and sync it."""
-    with open(path, "r+b", buffering=0) as stream:
-        stream.seek(start)
-        stream.write(data)
-        stream.truncate()
-        os.fsync(stream.fileno())
 
 
 def _append_line(path: Path, line: str) -> None:

@@ -16,8 +16,7 @@ from tests.homes import PROJECT
 
 KINDS = "folder", "database"
 ON_BOTH = {  # the modules whose tests run on both
-    f"test_{name}"
-    for name in ("archive", "feedback", "progress", "receipts", "verdicts", "versions", "votes")
+    f"test_{name}" for name in ("feedback", "progress", "receipts", "verdicts", "versions", "votes")
 }
 OF_FOLDERS = {"test_add_after_a_torn_row_stands_on_its_own_line"}  # no commit is torn
 

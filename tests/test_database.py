@@ -23,7 +23,7 @@ from digits.jobs import launch, progress, schedule
 from digits.page.guesses import Guess
 from digits.page.visit import Visit
 from digits.rows import TRAIN
-from digits.versions import Report
+from digits.versions import Report, networks
 from tests.homes import PROJECT, make_home
 from tests.postgres import another_host
 
@@ -236,6 +236,14 @@ def test_follow_emptied_folder_is_filled_again(filled):
         path.unlink()
     assert feedback.load(filled) == ([added], [])
     assert filled.model.read_bytes() == (PROJECT / MODEL).read_bytes()
+
+
+def test_follow_folder_of_before_a_boot_is_fetched_again(filled):
+    """What was not synced may be lost in a power cut."""
+    seen = filled.database._seen
+    seen.write_text(seen.read_text().rpartition(" ")[0] + " another-boot")
+    filled.model.write_bytes(b"")
+    assert versions.current(filled).sha256 == networks.hash_of(PROJECT / MODEL)
 
 
 def test_follow_another_database_at_the_address_replaces_all(filled, database_server):

@@ -38,6 +38,10 @@ OPTIONS = (
     "-c tcp_keepalives_count=3"
 )
 POLL = 0.05  # s between tries to take a lock
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Of Linux, and "" elsewhere: nothing in the folder is synced, so that after a boot, which may have
+# been a power cut, it is fetched again.
+BOOT = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
 BATCH = 50  # pieces in memory at once: of pictures, a few MB
 
 
@@ -53,6 +57,13 @@ def parse(address: str) -> sa.URL:
         "DIGITS_HOME or --root is no address of a PostgreSQL database: it begins with "
         "postgresql+psycopg:// and goes on with user:password@host:port/name."
     )
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Make data the content of a file in one step, for all who read it until the next boot."""
+    partial = path.with_name(f".{path.name}{durable.PARTIAL}")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
 class Database:
@@ -243,9 +254,9 @@ class Database:
             for piece in connection.execute(lacking):
                 self._put(piece)
                 seen = piece.id
-            new = self._seen.with_suffix(".new")  # not synced: an older one does as well
-            new.write_text(f"{now.identity} {seen}")
-            new.replace(self._seen)
+            if not BOOT:
+                os.sync()
+            replace(self._seen, f"{now.identity} {seen} {BOOT}".encode())
 
     def _put(self, piece: sa.Row) -> None:
         """Write a piece to the folder, with the time at which it came."""
@@ -255,18 +266,21 @@ class Database:
             path.unlink(missing_ok=True)
             return
         if piece.start:
-            durable.write_at(path, piece.start, piece.data)
+            with open(path, "r+b", buffering=0) as stream:
+                stream.seek(piece.start)
+                stream.write(piece.data)
+                stream.truncate()
         else:
-            durable.write_file(path, piece.data)
+            replace(path, piece.data)
         os.utime(path, (piece.written.timestamp(),) * 2)
 
     def _followed(self) -> tuple[str, int]:
         """Return which database the folder follows, "" for none, and up to which piece."""
         try:
-            identity, seen = self._seen.read_text().split()
-            return identity, int(seen)
+            identity, seen, boot = self._seen.read_text().split(" ")
         except (FileNotFoundError, ValueError):
             return "", 0
+        return (identity, int(seen)) if boot == BOOT else ("", 0)
 
     def _clear(self) -> None:
         """Remove what another database, or this one's future, left in the folder."""

@@ -23,10 +23,8 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -35,6 +33,7 @@ import click
 from filelock import Timeout
 
 from digits import feedback, model, versions
+from digits.durable import DatabaseError
 from digits.home import LOG, Home
 from digits.jobs import doctor, monitor, progress, schedule, unattended
 from digits.learning import run as learning
@@ -54,6 +53,7 @@ UNUSABLE = (
     feedback.StoreError,
     versions.VersionError,
     schedule.ScheduleError,
+    DatabaseError,
 )
 
 PERSON = "command line"  # the trigger of a run that somebody waits for
@@ -105,6 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except DatabaseError as error:  # an address that is none
+        click.echo(str(error), err=True)
+        return BAD_DATA
     except click.Abort:  # Ctrl+C where nothing is at stake
         click.echo(STOPPED, err=True)
         return FAILED
@@ -126,8 +129,8 @@ flag = partial(click.option, is_flag=True)
 @click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 100})
 @click.option(
     "--root",
-    metavar="FOLDER",
-    help="Home of model.h5, train.csv and the store "
+    metavar="HOME",
+    help="Where model.h5, train.csv and the store are: a folder, or a database's address "
     "[default: DIGITS_HOME, or else this script's folder].",
 )
 @flag("--dry-run", help="Train and judge, but publish and record nothing.")
@@ -265,7 +268,7 @@ def start(options: Options) -> Ending:
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
         upkeep.repair(home)
-        with ending_at_once(options, reporter):
+        with unattended.ending_at_once(last_words(options, reporter), FAILED):
             try:
                 ending = learn(reporter.progress)
             except BaseException as error:
@@ -275,32 +278,18 @@ def start(options: Options) -> Ending:
     return ending
 
 
-@contextmanager
-def ending_at_once(options: Options, reporter: progress.Reporter) -> Iterator[None]:
-    """End this process at SIGTERM or SIGINT meanwhile, with its sentence.
-
-    Not by an exception: threads that import or train would keep the process, and its lock, for as
-    long as they take. The kernel frees the lock, and the next run sweeps up, as after a kill.
-    """
-    said = os.dup(2)  # native code may be muted on 2 while TensorFlow is imported
+def last_words(options: Options, reporter: progress.Reporter) -> Callable[[int], None]:
+    """Return what a run does that is told to stop: it says so, on the file descriptor given."""
     model_file = options.home.model
     began = model_file.read_bytes() if model_file.exists() else b""
 
-    def end(number: int, frame: object) -> None:
-        with suppress(OSError):
-            message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
-            os.write(said, f"{message}\n".encode())
-            tell_ending(options, Ending("stopped", message))
-            reporter.finish("stopped", message, FAILED)
-        os._exit(FAILED)
+    def tell(said: int) -> None:
+        message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
+        os.write(said, f"{message}\n".encode())
+        tell_ending(options, Ending("stopped", message))
+        reporter.finish("stopped", message, FAILED)
 
-    before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-        os.close(said)
+    return tell
 
 
 def roll_back(options: Options) -> Ending:

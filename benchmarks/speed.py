@@ -1,7 +1,7 @@
 """How fast the page starts, answers and learns, and in how much memory, beside the plain way.
 
     python benchmarks/speed.py            every figure with its goal; takes minutes
-    python benchmarks/speed.py network    one part: network, upload, page, learning or growth
+    python benchmarks/speed.py network    one part: network, upload, page, learning, growth, homes
 
 The plain way is that of many a student's page: `load_model` at each rerun, a plain resize,
 `model.predict`. Times are medians with the 10th and the 90th percentile behind them, measured in
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -28,9 +28,11 @@ from playwright.sync_api import sync_playwright
 
 from digits import feedback, images, model, versions
 from digits.feedback import corrections
-from digits.home import IMAGES, MODEL
+from digits.home import IMAGES, MODEL, Home
+from digits.home.__main__ import copied
 from digits.learning import material
 from digits.rows import TRAIN, read_rows
+from tests import postgres
 from tests.homes import PROJECT, add_misread, make_home, styled_pictures
 from tests.served import APP, LAUNCH, serve
 
@@ -59,6 +61,7 @@ def main():
         "page": page,
         "learning": learning,
         "growth": growth,
+        "homes": homes,
     }
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("part", nargs="?", choices=list(parts), help="default: all of them")
@@ -284,6 +287,44 @@ def timed_page(home):
     os.environ["DIGITS_HOME"] = str(home)
     script = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=WAIT)
     return timed(3, script.run)
+
+
+# --- A home in PostgreSQL, beside one in a folder ---
+
+
+def homes():
+    """Adding, changing, loading and asking for news in a database; the plain way is a folder."""
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+        addresses = postgres.lent(stack, len(STORES), options="")  # synced, as in service
+        for n, address in zip(STORES, addresses, strict=True):
+            kinds = Home.at(address), fill(place / str(n), n)
+            copied(kinds[1], kinds[0])
+            extra = iter(styled_pictures(44, seed=n))
+            for what, times, act in (
+                ("add one to", 20, lambda home, extra=extra: add_next(home, extra)),
+                ("change one of", 20, change_first),
+                ("load", 5, load_changed),
+                ("load, unchanged,", 20, feedback.load),
+            ):
+                database, folder = (timed(times, act, home) for home in kinds)
+                report(f"PostgreSQL: {what} {n:,} corrections", database, plain=folder)
+        report(f"PostgreSQL: a new host fetches {STORES[-1]:,}", fetch(address, place / "new"))
+
+
+def change_first(home):
+    """Give the first correction another label."""
+    first = feedback.load(home)[0][0]
+    feedback.relabel(home, first, (first.actual + 1) % 10)
+
+
+def fetch(address, folder):
+    """Return the seconds in which a host that has nothing yet follows a database."""
+    host = postgres.another_host(Home.at(address), folder)
+    began = time.perf_counter()
+    host.follow()
+    return [time.perf_counter() - began]
 
 
 # --- Figures ---

@@ -1,6 +1,6 @@
 """Kill a fine-tuning at a hundred random moments; whatever the moment, the loop must go on.
 
-    python stress/crash.py [--moments 100] [--seconds 300] [--seed 0]
+    python stress/crash.py [--moments 100] [--seconds 300] [--seed 0] [--database]
 
 Every run is `finetuning.main` in a process of its own, made small, and forked from one that has
 TensorFlow imported already: nothing is written during that import, and a kill there is cheap talk.
@@ -8,8 +8,8 @@ Two homes side by side. Every other moment is drawn over the whole run, the othe
 part, in which everything is written. After each `kill -9`: model.h5 is, to the byte, the network
 that served before or the candidate that was announced, and loads; once settled, the history ends
 with it; no line is torn; the store is as it was. After the last, a run publishes and leaves no
-litter. Prints what the runs were doing when they were struck; a
-fault, or fewer moments than asked for within the seconds, ends in an assertion.
+litter. With --database, the homes are in PostgreSQL. Prints what the runs were doing when they were
+struck; a fault, or fewer moments than asked for within the seconds, ends in an assertion.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,9 +35,11 @@ import pandas  # noqa: F401  for all runs at once, as all modules here
 import finetuning
 from digits import durable, feedback, model, versions
 from digits.home import Home
+from digits.home.__main__ import copied
 from digits.jobs import progress
 from digits.rows import TRAIN
 from digits.versions import networks
+from tests import postgres
 from tests.homes import PROJECT, add_misread, make_home
 
 # `patch` refuses a name that learning no longer has.
@@ -48,6 +50,7 @@ HOMES = 2
 PUBLISHING = "Publishing"  # the phase in which all is written
 POLL = 0.002  # s between looks at the status
 SAID = "said.txt"
+FREED = 10.0  # s after a kill in which the database must notice
 
 FORK = multiprocessing.get_context("fork")
 End = Callable[[Home, multiprocessing.Process, float], bool]
@@ -64,6 +67,16 @@ def prepare(folder: Path) -> Home:
     return home
 
 
+def carry(home: Home, address: str) -> Home:
+    """Return the home in the database at an address, where it now is; without one, as it is."""
+    if not address:
+        return home
+    there = Home.at(address)
+    copied(home, there)
+    there.sandbox.touch()
+    return there
+
+
 def kill(home: Home, run: multiprocessing.Process, after: float) -> bool:
     """Kill a run so many seconds from now; return whether it still ran."""
     run.join(after)
@@ -75,12 +88,20 @@ def kill(home: Home, run: multiprocessing.Process, after: float) -> bool:
     return run.exitcode != 0
 
 
-def strike_all(folder: Path, moments: int, seconds: float, seed: int, end: End = kill) -> Counter:
+def strike_all(
+    folder: Path,
+    moments: int,
+    seconds: float,
+    seed: int,
+    end: End = kill,
+    addresses: Sequence[str] = ("",) * HOMES,
+) -> Counter:
     """Strike two homes in the folder at that many moments; return how many fell in which phase.
 
-    end: ends a run of a home so many seconds from now; returns whether it still ran.
+    end: ends a run of a home so many seconds from now; returns whether it still ran. addresses: for
+    each home that of a database to carry it to before, or "".
     """
-    homes = [prepare(folder / str(i)) for i in range(HOMES)]
+    homes = [carry(prepare(folder / str(i)), addresses[i]) for i in range(HOMES)]
     shares = [moments // HOMES, moments - moments // HOMES]
     seeds = [HOMES * seed + i for i in range(HOMES)]
     with ProcessPoolExecutor(HOMES, multiprocessing.get_context("spawn")) as pool:
@@ -177,7 +198,7 @@ def go_back(home: Home) -> None:
 
 def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
     """Assert that the home is whole; loaded: hashes of the networks that were loaded before."""
-    assert not home.is_running()
+    wait_for_its_end(home)
     before = served(home)[-1:]
     announced = versions.announced(home)
     sha256 = networks.hash_of(home.model)
@@ -189,6 +210,16 @@ def check(home: Home, store: dict[str, bytes], loaded: set[str]) -> None:
         loaded.add(sha256)
     assert contents(home) == store
     assert feedback.load(home)[1] == []
+
+
+def wait_for_its_end(home: Home) -> None:
+    """Return when nothing of a killed run is at work: a folder's lock is free at once."""
+    with home.together():  # what the run had told the database is done by now
+        pass
+    ends = time.monotonic() + FREED
+    while home.database and home.is_running() and time.monotonic() < ends:
+        time.sleep(POLL)
+    assert not home.is_running()
 
 
 def served(home: Home) -> list[str]:
@@ -209,10 +240,14 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=300, help="fail after so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--database", action="store_true", help="strike homes in PostgreSQL")
     options = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        struck = strike_all(Path(folder), options.moments, options.seconds, options.seed)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        homes = postgres.lent(stack, HOMES) if options.database else [""] * HOMES
+        struck = strike_all(folder, options.moments, options.seconds, options.seed, addresses=homes)
     print(
         f"Killed at {struck.total()} random moments in {time.monotonic() - began:.0f} s: "
         "model.h5 always whole, no row lost, no litter.",

@@ -1,21 +1,22 @@
 """Eight processes add 250 corrections each: while others change, export and learn, nothing is lost.
 
-    python stress/store.py [--processes 8] [--each 250]
+    python stress/store.py [--processes 8] [--each 250] [--database]
 
 First alone, then beside one process that confirms, relabels, removes and restores, one that
-exports, and two real fine-tunings started at once, of which one runs. Prints the counts and
-seconds; fails if a row, a picture or a change is missing.
+exports, and two real fine-tunings started at once, of which one runs. With --database, the homes
+are in PostgreSQL. Prints the counts and seconds; fails if a row, a picture or a change is missing.
 """
 
 import argparse
-import io
 import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ from digits import feedback, model
 from digits.feedback import archive, corrections
 from digits.home import TABLE, Home
 from finetuning import DONE, LOCKED, REFUSED
-from tests.homes import PROJECT, add_misread, make_home
+from tests import postgres
+from tests.homes import PROJECT, add_misread
 
 CHANGED = 40  # corrections that are there before, and are changed while others are added
 
@@ -34,13 +36,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--each", type=int, default=250)
+    parser.add_argument("--database", action="store_true", help="a home in PostgreSQL")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home.at(folder)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        places = [folder / "one", folder / "two"]
+        places = postgres.lent(stack, 2, "") if options.database else places
+        home, other = map(Home.at, places)
+        home.fill()
         seconds = add_at_once(home, options.processes, options.each)
         check(home, options.processes * options.each, "alone", seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        beside_others(make_home(Path(folder)), options.processes, options.each)
+        other.fill()
+        beside_others(other, options.processes, options.each)
 
 
 def beside_others(home, processes, each):
@@ -118,7 +126,7 @@ def export(home, stop):
     """Export again and again until told to stop; each zip must be whole, with all it names."""
     rounds = 0
     while not stop.is_set() or rounds == 0:
-        with zipfile.ZipFile(io.BytesIO(archive.export(home))) as held:
+        with zipfile.ZipFile(archive.export(home)) as held:
             assert held.testzip() is None
             lines = held.read(TABLE).decode().splitlines()[1:]
             assert {line.split(",")[2] for line in lines} <= set(held.namelist())
@@ -128,7 +136,7 @@ def export(home, stop):
 
 def check(home, expected, when, seconds):
     """Print the counts of the store; end the command unless all is there, once."""
-    stored, warnings = feedback.load(home)
+    stored, warnings = feedback.load(home)  # also brings what others wrote to a database
     lines = home.table.read_text().splitlines()
     headers = sum(line.startswith(corrections.COLUMNS[0]) for line in lines)
     images = {path.name for path in home.images.iterdir()}

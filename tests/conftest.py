@@ -11,7 +11,14 @@ from digits.jobs import launch
 from digits.learning import finetune
 from digits.model import training
 from digits.rows import first_of_each_digit, is_held_out, read_rows
+from tests import postgres
 from tests.homes import PROJECT
+
+KINDS = "folder", "database"
+ON_BOTH = {  # the modules whose tests run on both
+    f"test_{name}" for name in ("feedback", "progress", "receipts", "verdicts", "versions", "votes")
+}
+OF_FOLDERS = {"test_add_after_a_torn_row_stands_on_its_own_line"}  # no commit is torn
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +74,36 @@ def lesson(shipped, replay, bent):
     return net, told
 
 
+def pytest_generate_tests(metafunc):
+    """Run the tests of what a home keeps on both kinds of homes."""
+    if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and "home" in metafunc.fixturenames:
+        one = metafunc.function.__name__ in OF_FOLDERS
+        metafunc.parametrize("home", KINDS[:1] if one else KINDS, indirect=True)
+
+
 @pytest.fixture
-def home(tmp_path):
-    """A home in the test's own folder, empty so far."""
-    return Home.at(tmp_path)
+def home(request, tmp_path):
+    """A home in the test's own folder, or in a database of its own; empty so far."""
+    if getattr(request, "param", "") != "database":
+        return Home.at(tmp_path)
+    home = request.getfixturevalue("shared")
+    home.follow()
+    return home
+
+
+@pytest.fixture(scope="session")
+def database_server():
+    """A PostgreSQL server; a test that stops it starts it again."""
+    with postgres.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def shared(database_server, tmp_path, monkeypatch):
+    """A home in a database of its own, empty so far, that this host follows in a folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with database_server.new_database() as address:
+        yield Home.at(address)
 
 
 @pytest.fixture

@@ -254,9 +254,10 @@ def test_main_full_or_closed_disk_says_so_model_unchanged(disk, shipped, capfd):
     assert not list(disk.folder.rglob(f"*{durable.PARTIAL}"))
 
 
-def test_fine_tuning_killed_at_random_moments_leaves_all_whole(home):
-    struck = crash.strike_all(home.folder, moments=4, seconds=600, seed=0)
-    assert struck.total() == 4
+def test_fine_tuning_killed_at_random_moments_leaves_all_whole(shared, tmp_path):
+    kinds = "", shared.database.address
+    struck = crash.strike_all(tmp_path, moments=8, seconds=600, seed=0, addresses=kinds)
+    assert struck.total() == 8
     assert struck[crash.PUBLISHING]
 
 

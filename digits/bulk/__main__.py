@@ -57,7 +57,7 @@ def command(
     try:
         system, _ = pictures(source)
         total = sum(1 for _ in pictures(source)[1])
-        job = begin(system, source, Place.of(out), Path(network or Home.default().model))
+        job = begin(system, source, Place.of(out), Path(network or _served()))
         with engine.workers(workers or os.cpu_count() or 1, cluster) as (executor, count):
             names, summary = read_all(job, source, total, executor, count)
         for name in job.out.names() - set(names):
@@ -74,6 +74,13 @@ def command(
     except (OSError, ValueError, model.ModelError) as error:
         raise click.ClickException(f"{str(error).rstrip('.')}. {AGAIN}") from error
     click.echo(told(summary))
+
+
+def _served() -> Path:
+    """Return the file of the network in service at home."""
+    home = Home.default()
+    home.follow()
+    return home.model
 
 
 def begin(system: fs.FileSystem, source: str, out: Place, network: Path) -> Job:

@@ -29,6 +29,8 @@ def locked(home: Home) -> Iterator[None]:
         raise StoreError(
             f"The store is busy for over {STORE_WAIT} s: your answer was not kept, try again."
         ) from error
+    except durable.DatabaseError as error:
+        raise StoreError(f"Your answer was not kept. {error}") from error
     except OSError as error:
         raise StoreError(
             f"The store cannot be written ({error.strerror}: {error.filename or home}): "

@@ -69,9 +69,10 @@ def judge(home: Home, one: Shown, verdict: str) -> None:
     version = csv_tables.harmless(one.version)
     cells = [one.id, when, str(one.guess), f"{one.confidence:.4f}", version, verdict]
     with locked(home):
-        if path.exists() and path.stat().st_size > MAX_BYTES:
-            os.replace(path, path.with_name(FULL))
-        if not path.exists():
+        full = path.exists() and path.stat().st_size > MAX_BYTES
+        if full:
+            durable.rename(path, path.with_name(FULL))
+        if full or not path.exists():
             durable.append_line(path, csv_tables.line(COLUMNS))
         durable.append_line(path, csv_tables.line(cells))
 

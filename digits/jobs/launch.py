@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
 
-from filelock import FileLock
-
+from digits import durable
 from digits.home import PROJECT, Home
 from digits.versions import now
 
@@ -34,6 +34,7 @@ class Run(threading.Thread):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=os.environ | home.secrets,
             start_new_session=True,  # it outlives the page, the browser and the server
         )
         self.says, self.went_well, self.ended = "", False, ""
@@ -52,19 +53,24 @@ def start(home: Home) -> Run | float:
 
     However many press at once, on whatever server, one run starts. Raises OSError.
     """
+    home.follow()
     home.versions.mkdir(exist_ok=True)
-    with FileLock(f"{home.started}.lock"):
+    with home.lock(home.started):
         if home.started.exists():
             passed = time.time() - home.started.stat().st_mtime
             if 0 <= passed < PAUSE:  # or else the clock was put back
                 return PAUSE - passed
-        home.started.touch()
+        durable.write(home.started, b"")
         return Run(home, "--trigger", "button")
 
 
 def roll_back(home: Home, name: str) -> str:
     """Put a version back in service, under the lock of all runs; return why not, "" if it is."""
     done = subprocess.run(
-        command(home, "--rollback", name), capture_output=True, text=True, check=False
+        command(home, "--rollback", name),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | home.secrets,
     )
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""

@@ -79,10 +79,16 @@ def install(home: Home, expression: str, ping: str | None = None) -> Entry:
     """Put the home's entry into this user's crontab, in place of an earlier one; return it.
 
     expression: five fields, or one of NAMED. ping: the URL that its runs call, if any.
-    Raises ScheduleError for an expression that cron would not run, or without cron.
+    Raises ScheduleError for an expression that cron would not run, without cron, or for an address
+    with a password.
     """
     expression = " ".join(expression.split())
     check(expression)
+    if home.secrets:
+        raise ScheduleError(
+            "A crontab's entry shows the address of the home to all who see this machine's "
+            "processes: take the password out of it, put it into ~/.pgpass, and try again."
+        )
     entry = Entry(expression, command(home, ping))
     line = _render(entry, home)
     with _table_lock():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 PING_TIMEOUT = 5  # s; nobody waits for a monitor that does not answer
 LOG_BYTES, LOG_FILES = 1_000_000, 3  # a thousand runs, then a new file; older ones that stay
 MAX_MESSAGE = 300  # characters: what a line of a terminal or a mail still shows
+TELLING = 3.0  # s for a stopped run to say so, at most
 NICE = 10  # of 19: the page goes first
 
 log = logging.getLogger("digits")
@@ -36,6 +39,35 @@ def ping(url: str | None, word: str, message: str = "") -> None:
         urllib.request.urlopen(address, data=message.encode(), timeout=PING_TIMEOUT),
     ):
         pass
+
+
+@contextmanager
+def ending_at_once(tell: Callable[[int], None], code: int) -> Iterator[None]:
+    """End this process with the exit code at SIGTERM or SIGINT meanwhile, when it has told.
+
+    tell: is given the file descriptor to say so on. Not by an exception: threads that import or
+    train would keep the process, and its lock, for as long as they take. The kernel frees the lock,
+    and the next run sweeps up, as after a kill.
+    """
+    said = os.dup(2)  # native code may be muted on 2 while TensorFlow is imported
+
+    def telling() -> None:
+        with suppress(OSError):
+            tell(said)
+
+    def end(number: int, frame: object) -> None:
+        teller = threading.Thread(target=telling, daemon=True)  # this one may be writing just now
+        teller.start()
+        teller.join(TELLING)
+        os._exit(code)
+
+    before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        os.close(said)
 
 
 @contextmanager

@@ -161,6 +161,14 @@ def is_running() -> bool:
 
 
 def show_run(was_running: bool) -> None:
+    """Show the progress of the run or how the last one ended, or why neither is known."""
+    try:
+        show_progress_or_ending(was_running)
+    except OSError as error:  # a fragment is drawn without the rest of the page
+        st.error(str(error), icon=":material/error:")
+
+
+def show_progress_or_ending(was_running: bool) -> None:
     """Show the progress of the run, or how the last one ended."""
     running = is_running()
     if running != was_running:

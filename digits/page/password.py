@@ -10,9 +10,7 @@ import hmac
 import time
 from dataclasses import dataclass
 
-from filelock import FileLock
-
-from digits import records
+from digits import durable, records
 from digits.home import Home
 
 FIRST_DELAY, MAX_DELAY = 1.0, 60.0  # s after the first wrong try, and at most: it doubles
@@ -38,13 +36,13 @@ def refusal(home: Home, given: str, password: str) -> str:
     Raises OSError when the try cannot be counted: then nobody gets in.
     """
     path, now = home.tries, time.time()
-    with FileLock(f"{path}.lock"):  # one after another, also of several servers
+    with home.lock(path):  # one after another, also of several servers
         tries = records.read(path, Tries)
         passed = abs(now - tries.at)  # a clock put back gives nobody more tries, nor locks out long
         if passed < tries.delay:
             return f"After a wrong password, try again in {tries.delay - passed:.0f} s."
         if hmac.compare_digest(given.encode(), password.encode()):
-            path.unlink(missing_ok=True)
+            durable.remove(path)
             return ""
         wrong = 1 if passed > FORGIVEN else min(tries.wrong, 99) + 1
         records.write(path, Tries(wrong, now))

@@ -129,24 +129,30 @@ class Visit:
             self.problems[guess.key] = told
             return
         try:
-            kept = feedback.add(
-                self.home,
-                guess.seen,
-                guess.label,
-                actual,
-                confidence=guess.confidence,
-                version=guess.version.name,
-                source=guess.name if guess.place else "",
-                box=guess.place.number[guess.place.index].box if guess.place else (),
-                visit=self.voice,
-            )
-        except feedback.StoreError as error:
+            with self.home.together():
+                kept = self._store(guess, actual)
+                self._log(guess, VERDICTS[NO])
+        except (feedback.StoreError, OSError) as error:
             self.problems[guess.key] = str(error)
             return
         self.stored += 1
         times = f", {kept.votes} times" if kept.votes > 1 else ""
         thanks = f"Stored: {kept.predicted} → {kept.actual}{times}. The next run learns it."
-        self._count(Said(guess, NO, actual, thanks, kept))
+        self.said[guess.key] = Said(guess, NO, actual, thanks, kept)
+
+    def _store(self, guess: Guess, actual: int) -> feedback.Correction:
+        """Store a guess with its actual digit; return what is kept. Raises StoreError."""
+        return feedback.add(
+            self.home,
+            guess.seen,
+            guess.label,
+            actual,
+            confidence=guess.confidence,
+            version=guess.version.name,
+            source=guess.name if guess.place else "",
+            box=guess.place.number[guess.place.index].box if guess.place else (),
+            visit=self.voice,
+        )
 
     def bring(self, archive: BinaryIO, told: Callable[[Imported], object] = str) -> str:
         """Import a zip of corrections; return a sentence on what was done.

@@ -59,6 +59,7 @@ def serving(home: Home, load: Callable[[Path], Any]) -> Serving:
     That is the last version that served and still loads. load: returns the network in a file, or
     raises ModelError, which is raised here if no version loads.
     """
+    home.follow()
     try:
         return Serving(load(home.model), current(home), "")
     except ModelError as error:

@@ -134,7 +134,7 @@ def announced(home: Home) -> Record | None:
 
 def withdraw(home: Home) -> None:
     """Remove what was announced."""
-    home.announced.unlink(missing_ok=True)
+    durable.remove(home.announced)
 
 
 def _parse(home: Home) -> list[Record]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from digits import durable
 from digits.home import Home
 from digits.versions.history import Version, now, short_name
 
@@ -50,7 +51,7 @@ def thin(home: Home, spared: set[str]) -> None:
     """Remove networks beyond the last KEPT, but none of those spared."""
     for name in kept(home)[:-KEPT]:
         if name not in spared:
-            file_of(home, name).unlink()
+            durable.remove(file_of(home, name))
 
 
 def _number(name: str) -> int:

@@ -161,7 +161,7 @@ def _thin(home: Home) -> None:
     spared = {run.receipt for record, run in published if record.version in names}
     for path in sorted(home.receipts.glob("run-*.json"))[:-KEPT]:
         if path.name not in spared:
-            path.unlink()
+            durable.remove(path)
 
 
 def _guesses(predictions: metrics.Predictions, i: int) -> tuple[int, float, int, float]:

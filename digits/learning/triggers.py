@@ -30,7 +30,7 @@ INK = 100  # level, 0 to 255, of what is surely ink
 # Of the other digits, read as the label since the run. Measured (means of a visit's corrections,
 # three draws): true ones up to 0.06, underlined digits or sevens alone labelled 0 from 0.22.
 SPREAD = 0.12
-ADDED = 5  # corrections like other visits'; without others one that spreads nothing
+ADDED = 5  # corrections like other visits', if they have so many; without any, one without spread
 
 
 def spread(net: keras.Model, candidate: keras.Model, new: Rows, others: Rows) -> np.ndarray:
@@ -81,7 +81,8 @@ def doubts_of(shares: np.ndarray, labels: np.ndarray, visits: np.ndarray) -> lis
     reasons: list[str | None] = [None] * len(labels)
     for mine in by_label(visits, labels):
         others = (labels == labels[mine[0]]) & (visits != visits[mine[0]]) & (visits != PASSWORD)
-        added = np.full(ADDED, shares[others].mean()) if others.any() else [0.0]
+        n = min(ADDED, others.sum())
+        added = np.full(n, shares[others].mean()) if n else [0.0]
         if np.mean([*shares[mine], *added]) > SPREAD:
             for i in mine:
                 reasons[i] = (

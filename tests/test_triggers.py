@@ -75,8 +75,10 @@ def test_shrunk_digits_keep_their_form_and_leave_room_around(held_out):
 @pytest.mark.parametrize(
     ("shares", "visits", "doubted"),
     [
-        ([0.2] * 3 + [0.0], ["a", "a", "a", "b"], [True] * 3 + [False]),
-        ([0.3, 0.0, 0.0, 0.3], ["a", "b", "c", "d"], [True, False, False, True]),
+        ([0.2] * 3 + [0.0], ["a", "a", "a", "b"], [True] * 4),
+        ([0.0] * 3 + [0.3], ["a", "a", "a", "b"], [False] * 4),
+        ([0.4, 0.0, 0.4, 0.4], ["a", "b", "c", "d"], [True] * 4),
+        ([0.4, 0.0, 0.0, 0.0], ["a", "a", "a", "a"], [False] * 4),
         ([0.2] * 4, ["a", "b", "c", "d"], [True] * 4),
         ([0.2, 0.0, 0.0, 0.0], ["a", "b", "c", "d"], [False] * 4),  # of one too little is known
         ([0.6, 0.0, 0.0, 0.0], ["a"] * 4, [False] * 4),

@@ -30,6 +30,7 @@ INK = 100  # level, 0 to 255, of what is surely ink
 # Of the other digits, read as the label since the run. Measured (means of a visit's corrections,
 # three draws): true ones up to 0.06, underlined digits or sevens alone labelled 0 from 0.22.
 SPREAD = 0.12
+ADDED = 5  # corrections like other visits', if they have so many; without any, one without spread
 
 
 def spread(net: keras.Model, candidate: keras.Model, new: Rows, others: Rows) -> np.ndarray:
@@ -73,15 +74,16 @@ def shrunk(digits: np.ndarray) -> np.ndarray:
 def doubts_of(shares: np.ndarray, labels: np.ndarray, visits: np.ndarray) -> list[str | None]:
     """Return, for each correction, why its marks are a trigger in a sentence, or None.
 
-    A visit's corrections of one label are judged together. Of few too little is known, so the mean
-    of other visits' counts as one more: many visits of one answer each are no way round. shares:
+    A visit's corrections of one label are judged together. Of few too little is known, so some at
+    the mean of other visits' are added: many visits of one answer each are no way round. shares:
     what `spread` returns. visits: who gave each.
     """
     reasons: list[str | None] = [None] * len(labels)
     for mine in by_label(visits, labels):
         others = (labels == labels[mine[0]]) & (visits != visits[mine[0]]) & (visits != PASSWORD)
-        one_more = shares[others].mean() if others.any() else 0.0
-        if (shares[mine].sum() + one_more) / (len(mine) + 1) > SPREAD:
+        n = min(ADDED, others.sum())
+        added = np.full(n, shares[others].mean()) if n else [0.0]
+        if np.mean([*shares[mine], *added]) > SPREAD:
             for i in mine:
                 reasons[i] = (
                     f"labelled {labels[i]}, but other digits with its marks would be read so too; "

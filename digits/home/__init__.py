@@ -124,6 +124,8 @@ class Home:
             return ""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.together():
+            if not self.is_empty:  # another host was faster
+                return ""
             for name in (TRAIN, MODEL):  # the network last: who finds it finds the rows as well
                 durable.write(self.folder / name, (PROJECT / name).read_bytes())
         return f"{self} was empty: {MODEL} and {TRAIN} were copied there from {PROJECT}."

@@ -82,6 +82,11 @@ class Correction:
         return self.image, self.actual
 
     @property
+    def name(self) -> str:
+        """The image's path, fit to be shown: its own bytes may be no UTF-8."""
+        return csv_tables.readable(self.image)
+
+    @property
     def visit(self) -> str:
         """The visit that gave this label first, or ""."""
         return self.visits.partition(" ")[0]
@@ -261,7 +266,8 @@ def _locate_image(home: Home, names: set[str], text: str) -> str:
         return text
     # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
     if name not in names:
-        raise ValueError(f"its image {text[-SHOWN:] or '(none)'} is missing")
+        named = csv_tables.readable(text[-SHOWN:]) or "(none)"
+        raise ValueError(f"its image {named} is missing")
     return inside
 
 

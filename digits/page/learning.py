@@ -249,7 +249,7 @@ def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Corr
             if may_change() and line.outcome == receipts.HELD_BACK and one.votes == 1:
                 mine = one, visit().voice
                 done = f"Vouched for: a {line.actual}. The next run learns it."
-                button("The label is right", line.image, change, feedback.confirm, done, *mine)
+                button("The label is right", one.name, change, feedback.confirm, done, *mine)
     if len(lines) > STRIP:
         st.caption(f"and {len(lines) - STRIP} more, under Corrections")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def show_strip(items: Sequence, picture_of: Callable, caption_of: Callable) -> N
         st.caption(f"and {len(items) - STRIP} more")
 
 
-@st.cache_data(max_entries=500)
+@lru_cache(500)  # Streamlit's own takes no name that is no UTF-8
 def thumbnail(path: Path) -> bytes:
     """Return a stored picture as a small square, a JPEG file; a grey one where it is damaged."""
     try:

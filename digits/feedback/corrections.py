@@ -39,7 +39,7 @@ COLUMNS = [
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
-PASSWORD = "password"  # stands for every visit that gave it
+PASSWORD = "password"  # stands for every visit that gave it, or that a teacher has signed in
 MAX_VISITS = 8  # that a row names: who vouched is asked up to two
 SHOWN = 100  # characters of a cell, in a sentence on it
 LABEL = re.compile(r"\s*([0-9])(?:[.,]0*)?\s*")  # pandas writes 7.0 where another is missing

@@ -20,13 +20,13 @@ from digits.page.shared import (
     REFRESH,
     STRIP,
     STRIP_SIDE,
-    ask_password,
     button,
     change,
     count,
     home,
     may_change,
     serving,
+    show_door,
     show_problem,
     show_sharp,
     show_strip,
@@ -92,8 +92,7 @@ def show_waiting(stored: list[Correction], running: bool) -> list[Correction]:
         disabled=running or not new or not may_change(),
         help=HELP if new else "Nothing new to learn: correct a guess first.",
     )
-    if not may_change():
-        ask_password()
+    show_door()
     show_problem("learning")
     return waiting
 

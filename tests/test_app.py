@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
 import re
 import sys
 
@@ -394,6 +395,21 @@ def test_corrections_that_cannot_be_changed_say_why(page, home, shipped, monkeyp
     open_part(page, "Corrections")
     button(page, "Remove").click().run()
     assert page.toast[0].value == "The store is busy."
+
+
+def test_page_row_whose_name_is_no_utf_8_is_shown_and_removed(page, home, shipped):
+    ((_, guess, label),) = add_misread(home, shipped, 1)
+    name = os.fsdecode(b"incorrect_images/caf\xe9.png")
+    (home.folder / feedback.load(home)[0][0].image).rename(home.folder / name)
+    rows = f"{guess},{label},{name}\n1,7,gone\udce9.png\n"
+    with open(home.table, "a", errors="surrogateescape") as stream:
+        stream.write(rows)
+    page.run()
+    assert not page.exception
+    assert "its image gone\\xe9.png is missing" in said(page)
+    open_part(page, "Corrections")
+    button(page, "Remove").click().run()
+    assert [one.image for one in feedback.removed(home)] == [name]
 
 
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):

@@ -1,5 +1,6 @@
 """What a run works with: `gather`, `sample`."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +78,18 @@ def test_gather_unusable_train_csv_raises_data_error(home):
     home.train.unlink()
     with pytest.raises(DataError, match=r"train\.csv"):
         gathered(home)
+
+
+def test_gather_name_that_is_no_utf_8_is_read_and_spelled_out(home):
+    name = os.fsdecode(b"incorrect_images/caf\xe9.png")
+    (home.folder / feedback.load(home)[0][0].image).rename(home.folder / name)
+    with open(home.table, "ab") as stream:
+        stream.write(b"1,7,incorrect_images/caf\xe9.png\n")
+    stored, warnings = feedback.load(home)
+    assert "caf" not in warnings[0]  # it is the old name's row
+    assert gathered(home)[0].corrections == stored
+    (home.folder / name).write_bytes(b"no picture")
+    assert gathered(home)[0].warnings[0].startswith("incorrect_images/caf\\xe9.png skipped: ")
 
 
 def many(n):

@@ -80,6 +80,14 @@ def test_seen_recorded_run_gives_the_keys_of_its_corrections(name, home):
     assert receipts.seen(home) == {correction.key for correction in CORRECTIONS}
 
 
+def test_text_name_that_is_no_utf_8_is_spelled_out(home):
+    foreign = feedback.Correction(1, 7, "caf\udce9.png")
+    learned = metrics.Predictions(np.array([7]), sure([1]), sure([7]))
+    recorded(home, receipts.write(home, 1, [foreign], learned, NONE, HELD_OUT[:0], [None]))
+    assert receipts.seen(home) == {foreign.key}
+    assert "caf\\xe9.png" in receipts.text(home)
+
+
 def test_last_receipt_deleted_by_hand_is_none(home):
     recorded(home, "run-00001.json")
     assert receipts.last(home) is None

@@ -39,7 +39,7 @@ COLUMNS = [
 ]
 REQUIRED = COLUMNS[:3]
 REMOVED = "removed"
-PASSWORD = "password"  # stands for every visit that gave it
+PASSWORD = "password"  # stands for every visit that gave it, or that a teacher has signed in
 MAX_VISITS = 8  # that a row names: who vouched is asked up to two
 SHOWN = 100  # characters of a cell, in a sentence on it
 LABEL = re.compile(r"\s*([0-9])(?:[.,]0*)?\s*")  # pandas writes 7.0 where another is missing
@@ -80,6 +80,11 @@ class Correction:
     def key(self) -> tuple[str, int]:
         """What makes it another correction: the picture and its label."""
         return self.image, self.actual
+
+    @property
+    def name(self) -> str:
+        """The image's path, fit to be shown: its own bytes may be no UTF-8."""
+        return csv_tables.readable(self.image)
 
     @property
     def visit(self) -> str:
@@ -261,7 +266,8 @@ def _locate_image(home: Home, names: set[str], text: str) -> str:
         return text
     # Tables made elsewhere may hold that machine's paths; the file's name is what counts.
     if name not in names:
-        raise ValueError(f"its image {text[-SHOWN:] or '(none)'} is missing")
+        named = csv_tables.readable(text[-SHOWN:]) or "(none)"
+        raise ValueError(f"its image {named} is missing")
     return inside
 
 

@@ -136,6 +136,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
+def readable(text: str) -> str:
+    """Return the text with bytes that are no UTF-8 spelled out, `\\xe9`: no screen takes those."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def _parse_head(data: bytes, names: Iterable[str]) -> tuple[Table, list[str]]:
     """Return the table without its rows, and the lines that hold them."""
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")

@@ -98,7 +98,7 @@ def change(
         table, row, stored = corrections.find(home, correction.image)
         if row is None or stored is None or stored.actual != correction.actual:
             raise StoreError(
-                f"{correction.image} is no longer stored as a {correction.actual}: someone changed "
+                f"{correction.name} is no longer stored as a {correction.actual}: someone changed "
                 "it meanwhile. Load the page again and look at it."
             )
         changed = make(stored)

@@ -53,10 +53,10 @@ def gather(home: Home, stored: list[Correction], seed: int, progress: Progress) 
         try:
             digit = images.read_digit(images.open_picture(home.folder / correction.image))
         except (images.ImageError, OSError) as error:
-            warnings.append(f"{correction.image} skipped: {error}")
+            warnings.append(f"{correction.name} skipped: {error}")
             continue
         if digit.tobytes() in forbidden:
-            warnings.append(f"{correction.image} skipped: {TRAIN} holds it out from all training.")
+            warnings.append(f"{correction.name} skipped: {TRAIN} holds it out from all training.")
             continue
         found.append(digit)
         chosen.append(correction)

@@ -65,7 +65,7 @@ def show() -> None:
 
 def show_correction(one: Correction, state: str, doubt: str) -> None:
     """Show one correction, why it was held back if it was, and what may be done about it."""
-    path, place = home().folder / one.image, f"{one.image}-{one.actual}"
+    path, place = home().folder / one.image, f"{one.name}-{one.actual}"
     alt = f"A {one.actual}, read as {one.predicted}"
     show_sharp(thumbnail(path), THUMB_SIDE, alt)
     st.markdown(f"**{one.actual}**, read as {one.predicted}")

@@ -20,13 +20,13 @@ from digits.page.shared import (
     REFRESH,
     STRIP,
     STRIP_SIDE,
-    ask_password,
     button,
     change,
     count,
     home,
     may_change,
     serving,
+    show_door,
     show_problem,
     show_sharp,
     show_strip,
@@ -92,8 +92,7 @@ def show_waiting(stored: list[Correction], running: bool) -> list[Correction]:
         disabled=running or not new or not may_change(),
         help=HELP if new else "Nothing new to learn: correct a guess first.",
     )
-    if not may_change():
-        ask_password()
+    show_door()
     show_problem("learning")
     return waiting
 
@@ -249,7 +248,7 @@ def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Corr
             if may_change() and line.outcome == receipts.HELD_BACK and one.votes == 1:
                 mine = one, visit().voice
                 done = f"Vouched for: a {line.actual}. The next run learns it."
-                button("The label is right", line.image, change, feedback.confirm, done, *mine)
+                button("The label is right", one.name, change, feedback.confirm, done, *mine)
     if len(lines) > STRIP:
         st.caption(f"and {len(lines) - STRIP} more, under Corrections")
 

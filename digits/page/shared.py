@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from PIL import Image
+from streamlit.errors import StreamlitAuthError
 
 from digits import feedback, images, model, versions
 from digits.home import Home
-from digits.page import drawing
+from digits.page import drawing, teachers
 from digits.page.password import refusal
 from digits.page.visit import Visit
 
@@ -27,14 +29,14 @@ def home() -> Home:
 
 
 def password() -> str:
-    """Return the password that protects judging and teaching; without one, everybody may."""
+    """Return the password that protects judging and teaching, "" when there is none."""
     return os.environ.get("DIGITS_PASSWORD", "")
 
 
 def visit() -> Visit:
     """Return what is remembered of this visit."""
     one = st.session_state.setdefault("visit", Visit(home()))
-    one.trusted = bool(password()) and may_change()
+    one.trusted = is_closed() and may_change()
     return one
 
 
@@ -81,16 +83,48 @@ def change(action: Callable, done: str, *arguments: Any) -> None:
         st.toast(done, icon=":material/check_circle:")
 
 
+def is_closed() -> bool:
+    """Return whether only some may change things: who has the password, or signs in."""
+    return bool(password()) or teachers.are_set_up()
+
+
 def may_change() -> bool:
     """Return whether this visitor may judge, correct, fine-tune and roll back."""
-    return not password() or st.session_state.get("unlocked", False)
+    return not is_closed() or st.session_state.get("unlocked", False) or teachers.is_one()
 
 
-def ask_password() -> None:
-    """Let in whoever knows the password."""
-    label = "Password, to judge and to teach"
-    st.text_input(label, type="password", key="password", on_change=let_in)
+def show_door() -> None:
+    """Let in who knows the password or signs in as a teacher; say who is signed in."""
+    fault = teachers.fault()
+    if is_closed():
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if password() and not may_change():
+                label = "Password, to judge and to teach"
+                st.text_input(label, type="password", key="password", on_change=let_in)
+            if teachers.are_set_up() and not fault:
+                show_sign_in()
+    if fault:
+        st.warning(fault, icon=":material/error:")
     show_problem("password")
+
+
+def show_sign_in() -> None:
+    """Offer to sign in, or say who is signed in and offer to sign out."""
+    if teachers.is_signed_in():
+        st.markdown(teachers.refusal() or f"Signed in as `{teachers.address()}`.")
+        st.button("Sign out", on_click=st.logout)
+    elif not may_change():
+        for one in teachers.providers():
+            label = "Sign in" if one == teachers.DEFAULT else f"Sign in with {one}"
+            st.button(label, on_click=sign_in, args=(one,))
+
+
+def sign_in(provider: str) -> None:
+    """Send the visitor to the provider, or say what that lacks."""
+    try:
+        st.login(provider)
+    except StreamlitAuthError as error:
+        visit().problems["password"] = " ".join(str(error).split())
 
 
 def let_in() -> None:
@@ -125,7 +159,7 @@ def show_strip(items: Sequence, picture_of: Callable, caption_of: Callable) -> N
         st.caption(f"and {len(items) - STRIP} more")
 
 
-@st.cache_data(max_entries=500)
+@lru_cache(500)  # Streamlit's own takes no name that is no UTF-8
 def thumbnail(path: Path) -> bytes:
     """Return a stored picture as a small square, a JPEG file; a grey one where it is damaged."""
     try:

@@ -62,7 +62,8 @@ class Visit:
 
     problems: sentences that wait to be shown, each under the name of its place on the page.
     stored: how many corrections this visit has stored, from a zip or taken back too: their pictures
-    stay. number: tells it from other visits, at random. trusted: whether the password was given.
+    stay. number: tells it from other visits, at random. trusted: whether the password was given,
+    or a teacher is signed in.
     """
 
     home: Home

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from digits import durable, metrics
-from digits.feedback import Correction
+from digits.feedback import Correction, csv_tables
 from digits.home import Home
 from digits.mnist import SIDE
 from digits.versions import PUBLISHED, VersionError, kept, runs
@@ -151,7 +151,7 @@ def text(home: Home, version: str | None = LAST) -> str:
     lines += [_in_words(one, one.outcome, one.image, one.reason) for one in receipt.corrections]
     lines += ["", "held-out digits that flipped"]
     lines += [_in_words(flip, "fixed" if flip.fixed else "broken") for flip in receipt.flipped]
-    return "\n".join(lines)
+    return csv_tables.readable("\n".join(lines))
 
 
 def _thin(home: Home) -> None:

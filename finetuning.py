@@ -25,6 +25,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -284,6 +285,9 @@ def last_words(options: Options, reporter: progress.Reporter) -> Callable[[int],
     began = model_file.read_bytes() if model_file.exists() else b""
 
     def tell(said: int) -> None:
+        options.home.forsake()  # interrupted in a change, this process would keep its words out
+        with suppress(OSError):
+            options.home.follow()
         message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
         os.write(said, f"{message}\n".encode())
         tell_ending(options, Ending("stopped", message))

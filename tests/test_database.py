@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -142,6 +143,40 @@ def wait_until(true):
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from types import SimpleNamespace
+import finetuning
+from digits import durable
+from digits.home import Home
+from digits.jobs import progress, unattended
+home = Home.at(sys.argv[1])
+options = SimpleNamespace(home=home, trigger="button", ping=None)
+with home.run_lock():
+    words = finetuning.last_words(options, progress.Reporter(home, "button"))
+    with unattended.ending_at_once(words, finetuning.FAILED), home.together():
+        durable.write(home.model, b"half of a change")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+"""
+
+
+def test_ending_at_once_amid_a_change_says_so_and_keeps_nothing_of_it(filled):
+    before = filled.model.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(filled)],
+        env=os.environ | filled.secrets,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == finetuning.FAILED, done.stderr
+    assert "model.h5 is as it was" in done.stderr
+    assert progress.read(filled).state == "stopped"
+    assert filled.model.read_bytes() == before
+    assert not filled.is_running()
 
 
 def test_start_counts_for_all_hosts(filled, other, begun):

@@ -134,6 +134,11 @@ class Home:
         """Return what makes one change of all that is written meanwhile, where that can be."""
         return self.database.transaction() if self.database else nullcontext()
 
+    def forsake(self) -> None:
+        """Break off changes that are to be made together: this process ends before they are."""
+        if self.database:
+            self.database.forsake()
+
     def lock(self, path: Path) -> Lock:
         """Return the lock that whoever reads a file and then writes it holds meanwhile."""
         return self.together() if self.database else FileLock(f"{path}.lock")

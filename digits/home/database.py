@@ -90,6 +90,7 @@ class Database:
         os.register_at_fork(after_in_child=partial(self._engine.dispose, close=False))
         self._ready = False
         self._run: sa.Connection | None = None  # on which this process holds the lock of all runs
+        self._open: set[sa.Connection] = set()  # of the transactions of this process
         self._mine = threading.local()  # .connection: of the transaction that this thread is in
 
     def __str__(self) -> str:
@@ -123,12 +124,20 @@ class Database:
             with self._engine.begin() as connection:
                 self._follow(connection, sa.select(state).with_for_update())
                 self._mine.connection = connection
+                self._open.add(connection)
                 try:
                     yield
                 finally:
+                    self._open.discard(connection)
                     self._mine.connection = None
         with suppress(DatabaseError):  # what was written is kept, also if no more can be read
             self.follow()
+
+    def forsake(self) -> None:
+        """Break off this process's transactions: nobody waits for them, nothing of them is kept."""
+        for connection in list(self._open):
+            if driver := connection.connection.driver_connection:
+                driver.close()
 
     def write(self, path: Path, data: bytes, at: float | None = None) -> None:
         """Make data the content of a file. at: when it was written, s since 1970, if not now."""

@@ -10,7 +10,7 @@ run: .venv/run
 	$(BIN)/streamlit run app.py
 
 test: .venv/test
-	$(BIN)/python -m pytest --cov=digits
+	$(BIN)/python -m pytest --cov=digits --numprocesses 2 --dist loadfile # much of it waits
 
 lint: .venv/test
 	$(BIN)/ruff format --check .

@@ -117,7 +117,7 @@ def test_page_opens_to_teachers_who_sign_in_and_closes_when_they_sign_out(
     upload(page, tmp_path / "digit.png")
     answer(page).wait_for()
     click(page, "button", str(label))
-    expect(page.get_by_text("Stored: ")).to_be_visible()
+    expect(page.locator(".said")).to_contain_text("Stored: ")
     assert feedback.load(home)[0][-1].visits == PASSWORD
     sign_out(page)
     assert is_closed(page)

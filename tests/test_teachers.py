@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from digits import feedback
 from digits.feedback.corrections import PASSWORD
 from digits.page import teachers
-from tests.homes import PROJECT, add_misread, make_home, misread
+from tests.homes import PROJECT, make_home, misread
 from tests.test_app import button, judge, png, said, upload
 from tests.test_rights import forge
 
@@ -20,10 +20,22 @@ AUTH = {
 ANNA = {"is_logged_in": True, "email": "anna@school.org", "email_verified": True}
 
 
+@pytest.fixture(scope="module")
+def wrong(shipped):
+    """A picture that the network reads wrong, its guess and its label."""
+    return misread(shipped, 1)[0]
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DIGITS_HOME", str(tmp_path))
     return make_home(tmp_path)
+
+
+@pytest.fixture
+def waiting(home, wrong):
+    """What waits in the home to be learned: one correction."""
+    return feedback.add(home, *wrong)
 
 
 @pytest.fixture
@@ -41,10 +53,10 @@ def is_closed(page) -> bool:
     return "✓ right" not in labels and button(page, "Run Fine-tuning").disabled
 
 
-def visited(page, shipped, user: dict | None = None):
+def visited(page, wrong, user: dict | None = None):
     """The page as a visitor with those claims finds it who has given a picture."""
     page.user = user or {}
-    return upload(page, png(misread(shipped, 1)[0][0]))
+    return upload(page, png(wrong[0]))
 
 
 @pytest.mark.parametrize(
@@ -55,18 +67,18 @@ def visited(page, shipped, user: dict | None = None):
         {"email": "ben@school.org", "email_verified": True},
     ],
 )
-def test_page_teacher_who_signed_in_corrects_and_is_trusted(page, home, shipped, claims):
+def test_page_teacher_who_signed_in_corrects_and_is_trusted(page, home, wrong, claims):
     user = ANNA | claims
-    visited(page, shipped, user)
+    visited(page, wrong, user)
     assert f"Signed in as `{user['email']}`." in said(page)
-    label = misread(shipped, 1)[0][2]
+    label = wrong[2]
     judge(page, str(label))
     ((kept,), _) = feedback.load(home)
     assert (kept.actual, kept.visits) == (label, PASSWORD)
 
 
-def test_page_provider_that_says_nothing_of_verification_is_believed(page, home, shipped):
-    visited(page, shipped, {"is_logged_in": True, "email": "anna@school.org"})
+def test_page_provider_that_says_nothing_of_verification_is_believed(page, home, wrong):
+    visited(page, wrong, {"is_logged_in": True, "email": "anna@school.org"})
     assert "✓ right" in [one.label for one in page.button]
 
 
@@ -84,10 +96,9 @@ def test_page_provider_that_says_nothing_of_verification_is_believed(page, home,
     ],
 )
 def test_page_who_signed_in_but_is_no_teacher_is_told_why_and_changes_nothing(
-    page, home, shipped, begun, claims, why
+    page, waiting, wrong, begun, claims, why
 ):
-    add_misread(home, shipped, 1)
-    visited(page, shipped, ANNA | claims)
+    visited(page, wrong, ANNA | claims)
     assert why in said(page)
     assert is_closed(page)
     forge(page, "Run Fine-tuning")
@@ -97,26 +108,25 @@ def test_page_who_signed_in_but_is_no_teacher_is_told_why_and_changes_nothing(
 
 @pytest.mark.parametrize("user", [{}, {"email": "anna@school.org"}, ANNA | {"is_logged_in": False}])
 def test_page_who_has_not_signed_in_is_offered_to_and_changes_nothing(
-    page, home, shipped, begun, user
+    page, waiting, wrong, begun, user
 ):
-    add_misread(home, shipped, 1)
-    visited(page, shipped, user)
+    visited(page, wrong, user)
     assert button(page, "Sign in")
     assert is_closed(page)
     forge(page, "Run Fine-tuning")
     assert begun == []
 
 
-def test_page_teacher_signed_out_while_the_page_was_open_changes_nothing(page, home, shipped):
-    visited(page, shipped, ANNA)
+def test_page_teacher_signed_out_while_the_page_was_open_changes_nothing(page, home, wrong):
+    visited(page, wrong, ANNA)
     page.user = {}
     judge(page, "7")
     assert feedback.load(home) == ([], [])
 
 
-def test_page_password_opens_beside_signing_in(page, home, shipped, monkeypatch):
+def test_page_password_opens_beside_signing_in(page, home, wrong, monkeypatch):
     monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
-    visited(page, shipped, ANNA | {"email": "eve@school.org"})
+    visited(page, wrong, ANNA | {"email": "eve@school.org"})
     page.text_input(key="password").set_value("chalk").run()
     assert "✓ right" in [one.label for one in page.button]
 
@@ -136,26 +146,24 @@ def test_page_password_opens_beside_signing_in(page, home, shipped, monkeypatch)
     ],
 )
 def test_page_set_up_by_half_says_what_is_missing_and_lets_nobody_in(
-    page, home, shipped, monkeypatch, listed, auth, why
+    page, waiting, wrong, monkeypatch, listed, auth, why
 ):
-    add_misread(home, shipped, 1)
     monkeypatch.setenv("DIGITS_TEACHERS", listed)
     page.secrets.clear()
     page.secrets.update({"auth": auth} if auth else {"other": 1})
-    visited(page, shipped, ANNA)
+    visited(page, wrong, ANNA)
     assert [one.value for one in page.warning if why in one.value]
     assert is_closed(page)
     assert "Sign in" not in [one.label for one in page.button]
 
 
 def test_page_without_a_list_and_a_section_is_open_and_offers_no_door(
-    page, home, shipped, monkeypatch
+    page, waiting, wrong, monkeypatch
 ):
-    add_misread(home, shipped, 1)
     monkeypatch.delenv("DIGITS_TEACHERS")
     page.secrets.clear()
     page.secrets["other"] = 1
-    visited(page, shipped, ANNA)
+    visited(page, wrong, ANNA)
     assert not button(page, "Run Fine-tuning").disabled
     assert not {"Sign in", "Sign out"} & {one.label for one in page.button}
     assert not page.text_input

@@ -61,19 +61,19 @@ def show() -> None:
     button_side, result_side = st.columns(2, gap="medium")
     with button_side:
         waiting = show_waiting(stored, running)
-        st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
-        show_strip(
-            waiting,
-            lambda one: thumbnail(home().folder / one.image),
-            lambda one: f"{one.predicted} → {one.actual}",
-        )
-        for warning in warnings[:WARNINGS]:
-            st.caption(f":material/warning: {warning}")
-        show_live_accuracy()
-        show_version()
     with result_side:
+        st.fragment(show_run, run_every=REFRESH if running else IDLE_REFRESH)(running)
         if not running:
             show_result(stored)
+    show_strip(
+        waiting,
+        lambda one: thumbnail(home().folder / one.image),
+        lambda one: f"{one.predicted} → {one.actual}",
+    )
+    for warning in warnings[:WARNINGS]:
+        st.caption(f":material/warning: {warning}")
+    show_live_accuracy()
+    show_version()
 
 
 def show_waiting(stored: list[Correction], running: bool) -> list[Correction]:

@@ -247,7 +247,7 @@ def show_unlearned(receipt: receipts.Receipt, stored: dict[tuple[str, int], Corr
             st.markdown(f"**{line.actual}** {line.outcome}: {reason}", width=260)
             if may_change() and line.outcome == receipts.HELD_BACK and one.votes == 1:
                 mine = one, visit().voice
-                done = f"Vouched for: a {line.actual}. The next run learns it."
+                done = f"Vouched for: a {line.actual}. The next run looks at it again."
                 button("The label is right", one.name, change, feedback.confirm, done, *mine)
     if len(lines) > STRIP:
         st.caption(f"and {len(lines) - STRIP} more, under Corrections")

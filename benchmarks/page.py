@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from playwright.sync_api import expect, sync_playwright
 from digits import images, model
 from digits.home import MODEL
 from tests.homes import PROJECT, make_home, styled_pictures
-from tests.served import LAUNCH, Server, free_port, serve, wait_for
+from tests.served import LAUNCH, draw, free_port, lent, serve
 
 WAIT = 180_000  # ms for anything on either page
 SLOW = 50_000  # bytes/s of a slow line: 400 kbit/s
@@ -44,13 +45,13 @@ ROW = "{:<42} {:>12} {:>12}"
 class Kind:
     """A page to be measured: how it is served, and what a person does there.
 
-    answer: where it stands, by CSS. draw: goes to the sheet, returns the box of its canvas. judge:
+    answer: where it stands, by CSS. sheet: goes to the sheet, returns the box of its canvas. judge:
     judges ten pictures of digits that were classified correctly, through the hand it is lent.
     """
 
     serve: Callable
     answer: str
-    draw: Callable
+    sheet: Callable
     judge: Callable
 
 
@@ -76,10 +77,10 @@ def main():
     parser.add_argument("--gradio", metavar="PYTHON", help="of an environment with Gradio")
     parser.add_argument("--times", type=int, default=3, help="each page is started (default 3)")
     options = parser.parse_args()
-    kinds = {"page": Kind(serve, ".answer h2", draw_here, judge_here)}
+    kinds = {"page": Kind(serve, ".answer h2", sheet_here, judge_here)}
     if options.gradio:
-        served = lambda home: serve_gradio(options.gradio, home)  # noqa: E731
-        kinds["Gradio"] = Kind(served, "[data-testid=label-output-value]", draw_there, judge_there)
+        served = partial(serve_gradio, options.gradio)
+        kinds["Gradio"] = Kind(served, "[data-testid=label-output-value]", sheet_there, judge_there)
     found = {name: [] for name in kinds}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as player:
         chromium = player.chromium.launch(**LAUNCH)
@@ -166,14 +167,8 @@ def measure_load(chromium, kind, address, picture):
 def measure_drawing(chromium, kind, address):
     """Return the seconds from the end of a drawn 7 to its answer."""
     tab, _ = open_tab(chromium, address)
-    box = kind.draw(tab)
-    scale = box["width"] / 280
-    corners = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in SEVEN]
-    tab.mouse.move(*corners[0])
-    tab.mouse.down()
-    for corner in corners[1:]:
-        tab.mouse.move(*corner, steps=8)
-    tab.mouse.up()
+    box = kind.sheet(tab)
+    draw(tab, SEVEN, box)
     began = time.perf_counter()
     tab.locator(kind.answer).first.wait_for(timeout=WAIT)
     seconds = time.perf_counter() - began
@@ -196,7 +191,7 @@ def measure_judging(chromium, kind, address, pictures):
 # --- What a person does on either page ---
 
 
-def draw_here(tab):
+def sheet_here(tab):
     """Go to the page's sheet."""
     tab.get_by_role("radio", name="Draw").click()
     return settled(tab.locator("canvas").last)
@@ -209,7 +204,7 @@ def judge_here(hand, pictures):
     hand.tab.locator(".said").nth(len(pictures) - 1).wait_for(timeout=WAIT, state="attached")
 
 
-def draw_there(tab):
+def sheet_there(tab):
     """Go to the demo's sheet, take the pen."""
     tab.get_by_role("tab", name="Draw").click()
     box = settled(tab.locator("canvas").last)
@@ -263,13 +258,8 @@ def serve_gradio(python, home):
         | {"GRADIO_ANALYTICS_ENABLED": "False"},
         stdout=subprocess.DEVNULL,
     )
-    try:
-        server = Server(f"http://127.0.0.1:{port}", process)
-        wait_for(server, "/")
+    with lent(process, f"http://127.0.0.1:{port}", "/") as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from digits.model import training
 from digits.rows import first_of_each_digit, is_held_out, read_rows
 from tests import postgres
 from tests.homes import PROJECT
+from tests.served import LAUNCH
 
 KINDS = "folder", "database"
 ON_BOTH = {  # the modules whose tests run on both
@@ -79,6 +80,18 @@ def pytest_generate_tests(metafunc):
     if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and "home" in metafunc.fixturenames:
         one = metafunc.function.__name__ in OF_FOLDERS
         metafunc.parametrize("home", KINDS[:1] if one else KINDS, indirect=True)
+
+
+@pytest.fixture(scope="module")  # while it is lent, no other test may use an event loop
+def browser(request):
+    """A real browser, which waits for what is expected as long as the tests' module says."""
+    from playwright.sync_api import expect, sync_playwright
+
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=request.module.WAIT)
+        browser = playwright.chromium.launch(**LAUNCH)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.homes import PROJECT
-from tests.served import Server, free_port, wait_for
+from tests.served import Server, free_port, lent
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 CONFIGURATION = PROJECT / "docs" / "nginx.conf"
@@ -46,10 +46,5 @@ def proxy(folder: Path, servers: tuple[Server, Server]) -> Iterator[Server]:
     (folder / "digits.conf").write_text(text)
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
     process = subprocess.Popen([NGINX, "-e", "stderr", "-c", str(folder / "nginx.conf")])
-    nginx = Server(f"http://127.0.0.1:{port}", process)
-    try:
-        wait_for(nginx)
+    with lent(process, f"http://127.0.0.1:{port}") as nginx:
         yield nginx
-    finally:
-        process.terminate()
-        process.wait()

@@ -51,9 +51,18 @@ def serve(
         stdout=said,
         stderr=said,
     )
-    server = Server(f"http://127.0.0.1:{options['port']}", process)
+    with lent(process, f"http://127.0.0.1:{options['port']}") as server:
+        yield server
+
+
+@contextmanager
+def lent(
+    process: subprocess.Popen, address: str, path: str = "/_stcore/health"
+) -> Iterator[Server]:
+    """Lend a server once it answers at the path; it ends afterwards."""
+    server = Server(address, process)
     try:
-        wait_for(server)
+        wait_for(server, path)
         yield server
     finally:
         process.terminate()
@@ -67,7 +76,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(server: Server, path: str = "/_stcore/health") -> None:
+def wait_for(server: Server, path: str) -> None:
     """Return once the server answers at the path; raise TimeoutError if it never does."""
     for _ in range(START * 50):
         assert server.process.poll() is None, "the server ended"
@@ -96,6 +105,17 @@ def settle(page) -> None:
     """Return once the page stands still."""
     page.locator("[data-test-script-state=notRunning]").wait_for()
     page.wait_for_timeout(300)  # ms, for the last of the layout
+
+
+def draw(page, corners, box) -> None:
+    """Draw with the mouse from corner to corner of a sheet of 280, which lies in that box."""
+    scale = box["width"] / 280
+    first, *others = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in corners]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for corner in others:
+        page.mouse.move(*corner, steps=8)
+    page.mouse.up()
 
 
 def answer(page):

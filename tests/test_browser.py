@@ -9,11 +9,11 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from digits import feedback, model
 from tests.homes import PROJECT, add_misread, make_home, misread, misread_number
-from tests.served import BROWSER, LAUNCH, answer, click, serve, settle, upload
+from tests.served import BROWSER, answer, click, draw, serve, settle, upload
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
@@ -34,15 +34,6 @@ SEVEN = (80, 60), (200, 60), (120, 230)  # its corners, on a sheet of 280
 
 if not BROWSER and not os.environ.get("CI"):  # on CI its absence is a failure
     pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=WAIT)
-        browser = playwright.chromium.launch(**LAUNCH)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -78,14 +69,7 @@ def draw_seven(page) -> None:
     canvas = page.locator("canvas").last
     canvas.wait_for()
     settle(page)
-    box = canvas.bounding_box()
-    scale = box["width"] / 280
-    corners = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in SEVEN]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=8)
-    page.mouse.up()
+    draw(page, SEVEN, canvas.bounding_box())
 
 
 def violations(page) -> list[str]:

@@ -77,9 +77,13 @@ def stopped(database_server):
     """Stops the server, as a kill does; it runs again afterwards, or when it is told to."""
     database_server.stop()
     again = iter([database_server.start])
-    yield lambda: next(again)()  # noqa: PLW0108  (another one each time)
-    for start in again:
-        start()
+
+    def start_again():
+        for start in again:
+            start()
+
+    yield start_again
+    start_again()
 
 
 # Two hosts

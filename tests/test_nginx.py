@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from digits import feedback, model, versions
 from digits.home import Home
 from tests.homes import make_home, misread
 from tests.proxied import NGINX, proxy
-from tests.served import BROWSER, LAUNCH, Server, answer, click, serve, upload
+from tests.served import BROWSER, Server, answer, click, serve, upload
 
 WAIT = 120_000  # ms for anything on the page; a machine may be busy
 RUN = 300_000  # ms for a fine-tuning
@@ -42,15 +42,6 @@ def site(tmp_path_factory):
     home = make_home(folder / "home")
     with serve(home) as one, serve(home) as two, proxy(folder / "nginx", (one, two)) as nginx:
         yield Site(nginx.address, one, two, home)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=WAIT)
-        browser = playwright.chromium.launch(**LAUNCH)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""The page as a browser meets it, beside a small Gradio demo on the same functions.
+"""The page as a browser meets it, beside two small demos on the same functions.
 
     python benchmarks/page.py --gradio VENV/bin/python
 
-Gradio wants an older Pillow than the project: it lives in an environment of its own, which
-benchmarks/gradio/requirements.txt fills. Both are measured in the same run, in turns, each time
-with an empty cache; figures are medians. Without --gradio the page is measured alone.
+One demo is the least page in Streamlit: what that takes is Streamlit's own. The other is Gradio's;
+that wants an older Pillow than the project and lives in an environment of its own, which
+benchmarks/demos/requirements.txt fills. All are measured in the same run, in turns, each time with
+an empty cache; figures are medians. Without --gradio its column is left out.
 """
 
 import argparse
@@ -28,17 +29,22 @@ from digits.home import MODEL
 from tests.homes import PROJECT, make_home, styled_pictures
 from tests.served import LAUNCH, draw, free_port, lent, serve
 
+ANSWER = ".answer h2"  # of the page, and of the bare one
 WAIT = 180_000  # ms for anything on either page
 SLOW = 50_000  # bytes/s of a slow line: 400 kbit/s
 SEVEN = (80, 60), (200, 60), (120, 230)  # its corners, on a sheet of 280
-DEMO = PROJECT / "benchmarks" / "gradio" / "demo.py"
-SHIFT = """
+DEMOS = PROJECT / "benchmarks" / "demos"
+WATCH = """
 window.shift = 0;
 new PerformanceObserver(all => all.getEntries().forEach(one => {
     window.shift += one.hadRecentInput ? 0 : one.value;
 })).observe({type: "layout-shift", buffered: true});
+window.seen = new Promise(seen => new MutationObserver(() => {
+    if (document.querySelector(ANSWER)?.textContent) seen(performance.now());
+}).observe(document, {childList: true, subtree: true, characterData: true}));
+document.addEventListener("change", () => { window.given ??= performance.now(); }, true);
 """
-ROW = "{:<42} {:>12} {:>12}"
+ROW = "{:<42} {:>12} {:>12} {:>12}"
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,14 @@ class Kind:
     """A page to be measured: how it is served, and what a person does there.
 
     answer: where it stands, by CSS. sheet: goes to the sheet, returns the box of its canvas. judge:
-    judges ten pictures of digits that were classified correctly, through the hand it is lent.
+    judges ten pictures of digits that were classified correctly, through the hand it is lent; None
+    where nothing can be judged.
     """
 
     serve: Callable
     answer: str
     sheet: Callable
-    judge: Callable
+    judge: Callable | None
 
 
 class Hand:
@@ -77,7 +84,11 @@ def main():
     parser.add_argument("--gradio", metavar="PYTHON", help="of an environment with Gradio")
     parser.add_argument("--times", type=int, default=3, help="each page is started (default 3)")
     options = parser.parse_args()
-    kinds = {"page": Kind(serve, ".answer h2", sheet_here, judge_here)}
+    bare = partial(serve, script=DEMOS / "streamlit_page.py")
+    kinds = {
+        "page": Kind(serve, ANSWER, sheet_here, judge_here),
+        "Streamlit": Kind(bare, ANSWER, sheet_alone, None),
+    }
     if options.gradio:
         served = partial(serve_gradio, options.gradio)
         kinds["Gradio"] = Kind(served, "[data-testid=label-output-value]", sheet_there, judge_there)
@@ -89,39 +100,42 @@ def main():
             for name, kind in kinds.items():
                 home = make_home(Path(folder) / f"{name}-{i}")
                 found[name].append(measure(chromium, kind, home, pictures))
-    print(ROW.format(f"median of {options.times}", *found))
+    print(ROW.format(f"median of {options.times}", *found, *[""][len(found) - 2 :]))
     for what in found["page"][0]:
-        medians = [statistics.median(one[what] for one in found[name]) for name in found]
-        print(
-            ROW.format(what, *(f"{median:,.3g}" for median in medians), *[""][len(medians) - 1 :])
-        )
+        told = [median_of([one[what] for one in all if what in one]) for all in found.values()]
+        print(ROW.format(what, *told, *[""][len(told) - 2 :]))
+
+
+def median_of(figures):
+    """Return the median of some figures as text, "" of none."""
+    return f"{statistics.median(figures):,.3g}" if figures else ""
 
 
 def measure(chromium, kind, home, pictures):
     """Return every figure of one start of a page, by what it tells."""
     began = time.perf_counter()
     with kind.serve(home) as server:
-        tab, _ = open_tab(chromium, server.address)
+        tab, _ = open_tab(chromium, kind, server.address)
         figures = {"start to usable, s": time.perf_counter() - began}
         tab.context.close()
         figures |= measure_load(chromium, kind, server.address, pictures[0])
         figures |= measure_drawing(chromium, kind, server.address)
         figures |= measure_judging(chromium, kind, server.address, pictures)
         began = time.perf_counter()
-        tab, _ = open_tab(chromium, server.address, SLOW)
+        tab, _ = open_tab(chromium, kind, server.address, SLOW)
         answer(tab, kind, pictures[0])
         figures["first answer at 400 kbit/s, s"] = time.perf_counter() - began
         tab.context.close()
     return figures
 
 
-def open_tab(chromium, address, speed=0):
+def open_tab(chromium, kind, address, speed=0):
     """Return a tab with an empty cache once the page in it takes a picture, and its traffic.
 
     The traffic is a list that grows by the bytes of each response. speed: bytes/s, 0 for any.
     """
     tab = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    tab.add_init_script(SHIFT)
+    tab.add_init_script(WATCH.replace("ANSWER", repr(kind.answer)))
     network, traffic = tab.context.new_cdp_session(tab), []
     network.send("Network.enable")
     network.on("Network.loadingFinished", lambda event: traffic.append(event["encodedDataLength"]))
@@ -134,15 +148,16 @@ def open_tab(chromium, address, speed=0):
 
 
 def answer(tab, kind, picture):
-    """Hand in a picture and wait for the answer."""
+    """Hand in a picture and wait for the answer; return the seconds, by the browser's clock."""
     tab.locator("input[type=file]").first.set_input_files(picture)
     tab.locator(kind.answer).first.wait_for(timeout=WAIT)
+    return tab.evaluate("async () => await window.seen - window.given") / 1e3
 
 
 def measure_load(chromium, kind, address, picture):
     """Return what the first load and the first answer take."""
     began = time.perf_counter()
-    tab, traffic = open_tab(chromium, address)
+    tab, traffic = open_tab(chromium, kind, address)
     usable = time.perf_counter() - began
     tab.wait_for_timeout(3_000)  # ms, for what comes late
     first = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -153,9 +168,7 @@ def measure_load(chromium, kind, address, picture):
         "first load, requests": len(traffic),
     }
     loaded = len(traffic)
-    began = time.perf_counter()
-    answer(tab, kind, picture)
-    figures["upload to answer, s"] = time.perf_counter() - began
+    figures["upload to answer, s"] = answer(tab, kind, picture)
     tab.wait_for_timeout(2_000)
     figures["first answer, MB"] = sum(traffic[loaded:]) / 1e6
     figures["first answer, requests"] = len(traffic) - loaded
@@ -166,7 +179,7 @@ def measure_load(chromium, kind, address, picture):
 
 def measure_drawing(chromium, kind, address):
     """Return the seconds from the end of a drawn 7 to its answer."""
-    tab, _ = open_tab(chromium, address)
+    tab, _ = open_tab(chromium, kind, address)
     box = kind.sheet(tab)
     draw(tab, SEVEN, box)
     began = time.perf_counter()
@@ -178,7 +191,9 @@ def measure_drawing(chromium, kind, address):
 
 def measure_judging(chromium, kind, address, pictures):
     """Return what it takes to say of ten pictures that they were classified correctly."""
-    tab, _ = open_tab(chromium, address)
+    if kind.judge is None:
+        return {}
+    tab, _ = open_tab(chromium, kind, address)
     tab.wait_for_timeout(2_000)  # ms: nothing moves any more
     began = time.perf_counter()
     hand = Hand(tab)
@@ -188,7 +203,12 @@ def measure_judging(chromium, kind, address, pictures):
     return {"ten pictures judged, clicks": hand.clicks, "ten pictures judged, s": seconds}
 
 
-# --- What a person does on either page ---
+# --- What a person does on the pages ---
+
+
+def sheet_alone(tab):
+    """Find the sheet, which stands there already."""
+    return settled(tab.locator("canvas").last)
 
 
 def sheet_here(tab):
@@ -251,7 +271,7 @@ def serve_gradio(python, home):
     """Lend a server of the Gradio demo for the home."""
     port = free_port()
     process = subprocess.Popen(
-        [python, DEMO],
+        [python, DEMOS / "gradio_page.py"],
         cwd=PROJECT,
         env=os.environ
         | {"DIGITS_HOME": str(home), "PYTHONPATH": str(PROJECT), "GRADIO_SERVER_PORT": str(port)}

@@ -9,8 +9,9 @@ import streamlit as st
 from digits import images
 from digits.page import drawing, guesses, number
 from digits.page.guesses import Guess, Place
-from digits.page.shared import button, count, may_change, serving, show_problem, visit
+from digits.page.shared import button, count, home, may_change, serving, show_problem, visit
 from digits.page.visit import Given
+from digits.versions import receipts
 
 TILES = 60  # sure digits at a time: each has a row of buttons
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
@@ -99,7 +100,9 @@ def ask(guess: Guess) -> None:
     key, said = guess.key, visit().said.get(guess.key)
     if said:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(f'<p class="said" data-say>✓ {said.thanks}</p>', width="content")
+            waits = said.kept and said.kept.key not in receipts.seen(home())
+            told = f"{said.thanks} The next run learns it." if waits else said.thanks
+            st.html(f'<p class="said" data-say>✓ {told}</p>', width="content")
             button("Undo", key, visit().undo, key, icon=":material/undo:", type="tertiary")
     elif may_change():
         with st.container(horizontal=True, gap=None, key=f"row-{key}"):

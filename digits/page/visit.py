@@ -138,7 +138,7 @@ class Visit:
             return
         self.stored += 1
         times = f", {kept.votes} times" if kept.votes > 1 else ""
-        thanks = f"Stored: {kept.predicted} → {kept.actual}{times}. The next run learns it."
+        thanks = f"Stored: {kept.predicted} → {kept.actual}{times}."
         self.said[guess.key] = Said(guess, NO, actual, thanks, kept)
 
     def _store(self, guess: Guess, actual: int) -> feedback.Correction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from dataclasses import replace
@@ -55,10 +56,19 @@ def test_curve_goes_from_left_to_right_and_says_its_last_point(points):
 
 @pytest.mark.parametrize("size", [(40, 100), (100, 40), (1, 300), (64, 64)])
 @pytest.mark.parametrize("paper", [(250, 240, 200), (10, 60, 20)])
-def test_squared_fills_with_the_pictures_own_paper(size, paper):
-    square = opened(drawing.squared(Image.new("RGB", size, paper), 64))
-    assert square.size == (64, 64)
+@pytest.mark.parametrize("across", [1, 2])
+def test_squared_fills_with_the_pictures_own_paper(size, paper, across):
+    square = opened(drawing.squared(Image.new("RGB", size, paper), 64, across))
+    assert square.size == (across * 64, 64)
     assert np.abs(np.array(square, int) - paper).max() <= 1
+
+
+@pytest.mark.parametrize(("size", "shown"), [((100, 25), (200, 50)), ((1000, 500), (200, 100))])
+def test_boxed_picture_has_the_side_asked_for_whatever_it_was(size, shown):
+    html = drawing.boxed(Image.new("RGB", size), [(10, 5, 20, 10)], ["?"], 200, "a number")
+    (content,) = re.findall(r'base64,([^"]*)"', html)
+    assert opened(base64.b64decode(content)).size == shown
+    assert f"left:{1000 / size[0]:.2f}%" in html
 
 
 def test_enlarged_keeps_every_pixel():

@@ -33,9 +33,11 @@ def show(found: Found) -> None:
         for some in found:
             if isinstance(some, list) and len(some) > 1:
                 st.html(number.section(some, visit().said))
-        sure = sum(guess.is_sure for guess in read)
-        counts = f"**{sure} sure, {len(read) - sure} unsure**"
-        st.markdown(f"{counts} of {count(len(read), 'digit')}; the unsure ones come first.")
+        if len(found) > 1:
+            unsure = sum(not guess.is_sure for guess in read)
+            order = "; the unsure ones come first" if unsure else ""
+            counts = f"**{len(read) - unsure} sure, {unsure} unsure**"
+            st.markdown(f"{counts} of {count(len(read), 'digit')}{order}.")
 
 
 def guesses_of(found: Found) -> list[Guess]:

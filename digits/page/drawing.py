@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from digits.versions import PUBLISHED, Record, Report, short_name
 
@@ -110,19 +110,20 @@ def _meter(part: int, whole: int) -> str:
     return f'<i class="meter"><i style="width:{part / max(whole, 1):.0%}"></i></i>'
 
 
-def squared(picture: Image.Image, side: int) -> bytes:
-    """Return the picture fitted into a square of `side` px on paper of its own colour, as JPEG."""
-    pixels = np.asarray(picture.convert("RGB"))
-    rim = max(1, round(RIM * max(pixels.shape)))
+def squared(picture: Image.Image, side: int, across: int = 1) -> bytes:
+    """Return the picture fitted into a square of `side` px on paper of its own colour, as JPEG.
+
+    across: how many times as wide as high the square becomes.
+    """
+    picture = picture.convert("RGB")
+    pixels = np.asarray(picture)
+    rim = max(1, round(RIM * max(picture.size)))
     edges = pixels[:rim], pixels[-rim:], pixels[:, :rim], pixels[:, -rim:]
     paper = np.median(np.concatenate([edge.reshape(-1, 3) for edge in edges]), axis=0)
     red, green, blue = (int(level) for level in paper)
-    square = Image.new("RGB", (side, side), (red, green, blue))
-    scale = side / max(picture.size)
-    width, height = (max(1, round(edge * scale)) for edge in picture.size)
-    fitted = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
-    square.paste(fitted, ((side - width) // 2, (side - height) // 2))
-    return _file(square, "JPEG", quality=QUALITY)
+    size, lanczos = (across * side, side), Image.Resampling.LANCZOS
+    padded = ImageOps.pad(picture, size, lanczos, color=(red, green, blue))
+    return _file(padded, "JPEG", quality=QUALITY)
 
 
 def enlarged(digit: np.ndarray, side: int) -> bytes:
@@ -142,10 +143,9 @@ def boxed(
     """Return the picture with a numbered box around each digit, as HTML.
 
     boxes: left, top, width, height in px of the picture. marks: what stands behind each number; a
-    box with a mark is dashed. side: px of the longer side of the picture that is sent.
+    box with a mark is dashed. side: px of the longer side of the picture as it is sent.
     """
-    small = picture.convert("RGB")
-    small.thumbnail((side, side))
+    shown = ImageOps.contain(picture.convert("RGB"), (side, side))
     across, down = 100 / picture.width, 100 / picture.height  # % of the picture for each px
     frames = "".join(
         f'<i class="{"unsure" if mark else ""}" style="left:{left * across:.2f}%;'
@@ -153,7 +153,7 @@ def boxed(
         f'"><b>{i}{mark}</b></i>'
         for i, ((left, top, width, height), mark) in enumerate(zip(boxes, marks, strict=True), 1)
     )
-    return f'<div class="boxed">{image(_file(small, "JPEG", quality=QUALITY), alt)}{frames}</div>'
+    return f'<div class="boxed">{image(_file(shown, "JPEG", quality=QUALITY), alt)}{frames}</div>'
 
 
 def shrunk(picture: Image.Image, width: int) -> bytes:

@@ -109,7 +109,8 @@ def example_label(path: Path) -> str:
     """Return an example as a label: the picture, named for who cannot see it."""
     name = path.stem[2:].replace("-", " ").capitalize()
     with Image.open(path) as picture:
-        content = base64.b64encode(drawing.squared(picture, EXAMPLE_SIDE)).decode()
+        across = 2 if picture.width > 1.5 * picture.height else 1  # a number
+        content = base64.b64encode(drawing.squared(picture, EXAMPLE_SIDE, across)).decode()
     return f"![Example: {name}](data:image/jpeg;base64,{content})"
 
 

@@ -141,6 +141,27 @@ def test_number_one_digit_corrected_is_read_right_after_a_run(
     page.close()
 
 
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
+    browser, address, home, tmp_path, size
+):
+    picture, (first, label, last) = misread_number(model.load_light(home.model))
+    picture.save(tmp_path / "number.png")
+    page = open_page(browser, address, size)
+    upload(page, tmp_path / "number.png")
+    settle(page)
+    boxes = page.locator(".boxed i")
+    boxes.nth(1).click()  # it is unsure, so that its row is there already
+    expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_focused()
+    boxes.last.click()
+    settle(page)
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("✓ right")).to_be_in_viewport()
+    page.keyboard.press(str(label))
+    expect(page.locator(".number h2")).to_have_text(re.compile(f"^{first}[^{label}]{label}$"))
+    assert [one.predicted for one in feedback.load(home)[0]] == [last]
+    page.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_number_drawn_on_the_wide_sheet_is_read(browser, address, size):
     page = open_page(browser, address, size)

@@ -13,7 +13,7 @@ from digits.page.shared import button, count, home, may_change, serving, show_pr
 from digits.page.visit import Given
 from digits.versions import receipts
 
-TILES = 60  # sure digits at a time: each has a row of buttons
+TILES = 200  # sure digits at a time: as many as a picture may have, none a wall of them
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
 
 
@@ -47,7 +47,7 @@ def guesses_of(found: Found) -> list[Guess]:
 
 def show_answer(guess: Guess) -> None:
     """Show one guess with the row to judge it."""
-    st.html(f'<section class="answer" data-say>{strip(guess)}</section>')
+    st.html(f'<section class="answer" data-say {named(guess)}>{strip(guess)}</section>')
     ask(guess)
 
 
@@ -75,12 +75,20 @@ def show_several(given: list[Given], found: Found) -> None:
 def show_tile(guess: Guess) -> None:
     """Show a sure guess small; the row to judge it opens at a tap."""
     seen = drawing.image(guess.digit_shown, f"What the network sees of {escape(guess.name)}")
-    st.html(f'<section class="answer tile">{heading(guess)}{seen}</section>')
+    st.html(f'<section class="answer tile" {named(guess)}>{heading(guess)}{seen}</section>')
     if guess.key in visit().said:
         ask(guess)
     elif may_change():
-        with st.popover("Judge", width="stretch"):
-            ask(guess)
+        key = f"judge-{guess.key}"
+        row = st.popover("Judge", width="stretch", key=key, on_change="rerun")
+        if row.open:  # a page of digits would have a thousand buttons
+            with row:
+                ask(guess)
+
+
+def named(guess: Guess) -> str:
+    """Return the attribute by which page.js finds a guess's card."""
+    return f'data-digit="{escape(guess.key)}"'
 
 
 def strip(guess: Guess) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import cv2
@@ -135,23 +136,23 @@ def enlarged(digit: np.ndarray, side: int) -> bytes:
 
 def boxed(
     picture: Image.Image,
-    boxes: Sequence[tuple[int, int, int, int]],
-    marks: Sequence[str],
+    boxes: Sequence[tuple[tuple[int, int, int, int], str, str]],
     side: int,
     alt: str,
 ) -> str:
     """Return the picture with a numbered box around each digit, as HTML.
 
-    boxes: left, top, width, height in px of the picture. marks: what stands behind each number; a
-    box with a mark is dashed. side: px of the longer side of the picture as it is sent.
+    boxes: of each digit its left, top, width, height in px of the picture; what stands behind its
+    number, with which the box is dashed; the key of its guess, whose card opens at a tap (page.js).
+    side: px of the longer side of the picture as it is sent.
     """
     shown = ImageOps.contain(picture.convert("RGB"), (side, side))
     across, down = 100 / picture.width, 100 / picture.height  # % of the picture for each px
     frames = "".join(
-        f'<i class="{"unsure" if mark else ""}" style="left:{left * across:.2f}%;'
-        f"top:{top * down:.2f}%;width:{width * across:.2f}%;height:{height * down:.2f}%"
-        f'"><b>{i}{mark}</b></i>'
-        for i, ((left, top, width, height), mark) in enumerate(zip(boxes, marks, strict=True), 1)
+        f'<i class="{"unsure" if mark else ""}" data-judge="{escape(key)}" style="'
+        f"left:{left * across:.2f}%;top:{top * down:.2f}%;"
+        f'width:{width * across:.2f}%;height:{height * down:.2f}%"><b>{i}{mark}</b></i>'
+        for i, ((left, top, width, height), mark, key) in enumerate(boxes, 1)
     )
     return f'<div class="boxed">{image(_file(shown, "JPEG", quality=QUALITY), alt)}{frames}</div>'
 

@@ -46,7 +46,7 @@ def show_switches() -> None:
         large = "For a projector"
         if st.toggle("Presenter mode", key="present", bind="query-params", help=large):
             st.html(presenter_style())
-        keys = "Enter agrees with the first answer on the page, a digit's key corrects it"
+        keys = "Enter agrees with the answer opened, or else the first; a digit's key corrects it"
         st.toggle("Judge by keys", True, key="keys", bind="query-params", help=keys)  # see page.js
 
 

@@ -10,6 +10,7 @@ from digits.page.guesses import Guess
 from digits.page.visit import NO_DIGIT, Said
 
 PICTURE_SIDE = 720  # px of the picture's longer side, for screens that show two to a point
+LONG = 20  # digits: more are read like a page, in small type under a picture as wide as may be
 
 
 def section(guesses: list[Guess], said: Mapping[str, Said]) -> str:
@@ -20,12 +21,17 @@ def section(guesses: list[Guess], said: Mapping[str, Said]) -> str:
     """
     unsure = [i for i, guess in enumerate(guesses, 1) if not guess.is_sure]
     doubt = f"Unsure: {', '.join(f'digit {i}' for i in unsure)}" if unsure else "All sure"
-    boxes = [guess.place.number[guess.place.index].box for guess in guesses if guess.place]
+    boxes = [
+        (guess.place.number[guess.place.index].box, "" if guess.is_sure else "?", guess.key)
+        for guess in guesses
+        if guess.place
+    ]
     alt = f"{escape(guesses[0].name)}, a box around each of {len(guesses)} digits"
-    marks = ["?" if not guess.is_sure else "" for guess in guesses]
-    picture = drawing.boxed(guesses[0].picture, boxes, marks, PICTURE_SIDE, alt)
+    picture = drawing.boxed(guesses[0].picture, boxes, PICTURE_SIDE, alt)
+    length = "long" if len(guesses) > LONG else ""
+    lines = text(guesses, said).replace(" / ", "<br>")
     return (
-        f'<section class="answer number" data-say><div><h2>{text(guesses, said)}</h2>'
+        f'<section class="answer number {length}" data-say><div><h2>{lines}</h2>'
         f"<p>{doubt}</p></div>{picture}</section>"
     )
 

@@ -1,5 +1,5 @@
-// What Streamlit has no widget for: keys that judge, cells of a table that open pictures, pictures
-// pasted anywhere, answers announced, and a focus that does not get lost with the button that had it.
+// What Streamlit has no widget for: keys that judge, cells of a table that open pictures, boxes in a
+// picture that open what is known of a digit, pictures pasted anywhere, answers announced, and a focus that does not get lost with the button that had it.
 if (!window.digits) {
   window.digits = true;
   const live = document.createElement("div");
@@ -33,7 +33,9 @@ if (!window.digits) {
     const off = document.querySelector(".st-key-keys input")?.checked === false;
     if (off || writing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
     const place = event.key === "Enter" ? 0 : /^[0-9]$/.test(event.key) ? Number(event.key) + 1 : -1;
-    document.querySelectorAll('[class*="st-key-row-"]')[0]?.querySelectorAll("button")[place]?.click();
+    const row = '[class*="st-key-row-"]';
+    const open = document.querySelector(`[data-testid="stPopoverBody"] ${row}`) ?? focus.closest(row);
+    (open ?? document.querySelector(row))?.querySelectorAll("button")[place]?.click();
   });
 
   document.addEventListener("click", ({ target }) => {
@@ -42,6 +44,13 @@ if (!window.digits) {
     const pill = cell && pills.find((one) => one.innerText.trim().startsWith(`${cell} (`));
     pill?.click();
     pill?.scrollIntoView({ block: "center" });
+
+    const digit = target.closest("[data-judge]")?.dataset.judge;
+    const card = digit && document.querySelector(`[data-digit="${CSS.escape(digit)}"]`);
+    const button = card?.closest('[data-testid="stVerticalBlock"]').querySelector("button");
+    card?.scrollIntoView({ block: "center" });
+    button?.focus();
+    if (button?.closest('[data-testid="stPopover"]')) button.click();
   });
 
   document.addEventListener("paste", (event) => {

@@ -33,14 +33,15 @@ def show() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         given = take()
-    with right, st.container(key="answer"):
-        found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
-        visit().keep(found, {one.key for some in kept().values() for one in some})
+    found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
+    visit().keep(found, {one.key for some in kept().values() for one in some})
+    several = len(found) > 1 or len(answers.guesses_of(found)) > 1
+    with right, st.container(key="answers" if several else "answer"):
         answers.show(found)
         if left_out := given[MAX_PICTURES:]:
             names = ", ".join(one.name for one in left_out)
             st.warning(f"Not read, since {MAX_PICTURES} is the most at once: {names}.")
-    if len(found) > 1 or len(answers.guesses_of(found)) > 1:
+    if several:
         answers.show_several(given[:MAX_PICTURES], found)
     offer_examples()
 

@@ -99,9 +99,9 @@ def test_loop_upload_correct_fine_tune_see_it_learned_roll_back(
     assert (home.folder / kept.image).exists()
 
     click(page, "button", "Run Fine-tuning")
-    expect(page.get_by_role("progressbar").first).to_be_visible()
-    expect(page.locator(".curve").first).to_be_attached(timeout=RUN)
-    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
+    expect(page.get_by_role("progressbar").first).to_be_in_viewport()
+    expect(page.locator(".curve").first).to_be_in_viewport(timeout=RUN)
+    expect(page.get_by_text("Learned 1 of 1.")).to_be_in_viewport(timeout=RUN)
     expect(page.locator(".answer b")).to_have_text(f"v1: {guessed} → v2: {actual}")
     expect(page.locator(".said")).not_to_contain_text("The next run learns it.")
     expect(answer(page)).to_contain_text(str(actual))

@@ -8,7 +8,7 @@ if (!window.digits) {
   document.body.append(live);
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
-  let told = "", row = "";
+  let told = "", row = "", started = false;
   new MutationObserver(() => {
     // Its toolbar lies over the buttons above it; the page has its own undo and clear.
     const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
@@ -19,6 +19,9 @@ if (!window.digits) {
     if (words !== told) live.textContent = told = words;
     if (row && document.activeElement === document.body)
       document.querySelector(`.st-key-Undo-${CSS.escape(row)} button`)?.focus();
+    const bar = started && document.querySelector('[data-testid="stProgress"]');
+    if (bar) bar.scrollIntoView({ block: "nearest" }); // on a phone it stands under the button
+    started &&= !bar;
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
   document.addEventListener("focusin", ({ target }) => {
@@ -39,6 +42,7 @@ if (!window.digits) {
   });
 
   document.addEventListener("click", ({ target }) => {
+    started ||= Boolean(target.closest('[class*="st-key-Run-Fine-tuning"]'));
     const cell = target.closest("[data-pick]")?.dataset.pick;
     const pills = [...document.querySelectorAll(".st-key-misread button")];
     const pill = cell && pills.find((one) => one.innerText.trim().startsWith(`${cell} (`));

@@ -16,7 +16,7 @@ import streamlit as st
 
 from digits import feedback, model
 from digits.page import changes, corrections, frame, learning, lesson, reading
-from digits.page.shared import serving
+from digits.page.shared import home, serving
 from digits.rows import DataError
 
 UNSTYLED = 1  # px of the page until page.css is there: what is not seen yet does not shift
@@ -30,7 +30,6 @@ def main() -> None:
     with st.container(height=UNSTYLED, border=False, key="page"):
         with st.container(height=HEAD, border=False):  # known before what it holds has come
             st.html(frame.head())
-        show_part(frame.fill_home)
         show_part(show_page)
     st.html(frame.script(), unsafe_allow_javascript=True)
     collect_garbage()
@@ -54,6 +53,18 @@ def show_part(show: Callable[[], None]) -> None:
 
 
 def show_page() -> None:
+    """Show the parts of the page, also while the database of the home is gone."""
+    with home().at_hand() as gone:
+        if gone:
+            st.error(f"{gone} Digits are read all the same.", icon=":material/cloud_off:")
+        else:
+            show_part(frame.fill_home)
+        show_tabs()
+        frame.show_switches()
+        serving()  # says at once when model.h5 cannot serve
+
+
+def show_tabs() -> None:
     """Show the parts of the page, each behind its tab."""
     loop, stored, networks, classroom = st.tabs(
         ["Read and learn", "Corrections", "Versions", "Lesson"],
@@ -68,8 +79,6 @@ def show_page() -> None:
         if tab.open:
             with tab:
                 show_part(part.show)
-    frame.show_switches()
-    serving()  # says at once when model.h5 cannot serve
 
 
 main()

@@ -83,11 +83,18 @@ def test_read_with_a_disk_that_refuses_still_answers(one, given, shipped, monkey
     def refuse(*_):
         raise feedback.StoreError("The disk is full.")
 
-    monkeypatch.setattr(verdicts, "shown", refuse)
-    guess = guess_of(one, given, shipped)
+    with monkeypatch.context() as full:
+        full.setattr(verdicts, "shown", refuse)
+        guess = guess_of(one, given, shipped)
+        assert guess.shown is None
+        one.agree(guess)
+        assert one.problems == {guess.key: "The disk is full."}
+        assert not one.said
     one.agree(guess)
-    assert guess.shown is None
     assert one.said[guess.key].verdict == visit.YES
+    assert verdicts.live_accuracy(one.home) == verdicts.Tally(1, 1, 0, 0)
+    one.undo(guess.key)
+    assert verdicts.live_accuracy(one.home) == verdicts.Tally(1, 0, 0, 0)
 
 
 def test_correct_stores_the_picture_seen_and_undo_takes_it_back(one, given, shipped, home):

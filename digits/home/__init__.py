@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -103,6 +103,21 @@ class Home:
         """Make the folder what the database holds by now. Raises DatabaseError."""
         if self.database:
             self.database.follow()
+
+    @contextmanager
+    def at_hand(self) -> Iterator[str]:
+        """Have this thread read what was fetched last where the database is gone; lend why, or "".
+
+        It is asked once, however often it would have been: a host that is silent costs 5 s.
+        """
+        try:
+            self.follow()
+        except DatabaseError as error:
+            assert self.database
+            with self.database.given_up(str(error)):
+                yield str(error)
+        else:
+            yield ""
 
     @property
     def is_empty(self) -> bool:

@@ -10,6 +10,7 @@ it lacks. Everything is read from that folder; everything written goes to the da
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -39,9 +40,9 @@ OPTIONS = (
 )
 POLL = 0.05  # s between tries to take a lock
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# Of Linux, and "" elsewhere: nothing in the folder is synced, so that after a boot, which may have
-# been a power cut, it is fetched again.
+# Of Linux, "" elsewhere: the folder is not synced, and fetched again after a boot or a power cut.
 BOOT = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+log = logging.getLogger("digits")
 BATCH = 50  # pieces in memory at once: of pictures, a few MB
 
 
@@ -91,7 +92,8 @@ class Database:
         self._ready = False
         self._run: sa.Connection | None = None  # on which this process holds the lock of all runs
         self._open: set[sa.Connection] = set()  # of the transactions of this process
-        self._mine = threading.local()  # .connection: of the transaction that this thread is in
+        self._mine = threading.local()  # .connection: of this thread's transaction; .gone: why none
+        self._why = ""  # it could not be used when it was asked last
 
     def __str__(self) -> str:
         return self._url._replace(password=None).render_as_string()
@@ -103,11 +105,23 @@ class Database:
 
     def follow(self) -> None:
         """Bring the folder up to what the database holds. Raises DatabaseError and OSError."""
-        if self._in_transaction is None:
+        if self._in_transaction is None and not self._gone:
             with self._told():
                 self._prepare()
                 with self._engine.connect() as connection:
                     self._follow(connection, sa.select(state))
+
+    @contextmanager
+    def given_up(self, why: str) -> Iterator[None]:
+        """Leave the folder as it is for this thread, to which all else is refused at once.
+
+        why: the message of the DatabaseError that it gets.
+        """
+        self._mine.gone = why
+        try:
+            yield
+        finally:
+            self._mine.gone = ""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -202,6 +216,10 @@ class Database:
     @property
     def _in_transaction(self) -> sa.Connection | None:
         return getattr(self._mine, "connection", None)
+
+    @property
+    def _gone(self) -> str:
+        return getattr(self._mine, "gone", "")
 
     @contextmanager
     def _change(self) -> Iterator[sa.Connection]:
@@ -311,17 +329,22 @@ class Database:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Turn what the database says into a sentence."""
+        """Turn what the database says into a sentence; what names host and user goes to the log."""
+        if self._gone:
+            raise DatabaseError(self._gone)
         try:
             yield
+            self._why = ""
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
             if isinstance(reason, psycopg.errors.LockNotAvailable):
                 raise Timeout(str(self)) from error
-            remedy = "see that it runs and has room"
-            if isinstance(error, ProgrammingError):
-                remedy = "see that its user may make and change tables"
+            barred = isinstance(error, ProgrammingError)
+            remedy = "its user may make and change tables" if barred else "it runs and has room"
             why = " ".join(str(reason).split())
+            if why != self._why:  # a page asks every second
+                log.warning("%s cannot be used: %s", self, why)
+            self._why = why
             raise DatabaseError(
-                f"{self} cannot be used: {remedy}, then try again ({why})."
+                f"The database cannot be used: see that {remedy}, then try again."
             ) from error

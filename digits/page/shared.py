@@ -13,6 +13,7 @@ from PIL import Image
 from streamlit.errors import StreamlitAuthError
 
 from digits import feedback, images, model, versions
+from digits.durable import DatabaseError
 from digits.home import Home
 from digits.page import drawing, teachers
 from digits.page.password import refusal
@@ -57,9 +58,12 @@ def button(label: str, place: str, action: Callable, *arguments: Any, **look: An
 
 
 def if_allowed(action: Callable, *arguments: Any) -> None:
-    """Do what a button says, if the visitor may and all that it needs is there."""
-    if may_change() and None not in arguments:
-        action(*arguments)
+    """Do what a button says, if the visitor may and all that it needs is there; say why not."""
+    try:
+        if may_change() and None not in arguments:
+            action(*arguments)
+    except DatabaseError as error:
+        st.toast(str(error), icon=":material/error:", duration="infinite")
 
 
 def count(n: int, noun: str) -> str:

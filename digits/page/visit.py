@@ -132,9 +132,10 @@ class Visit:
         try:
             with self.home.together():
                 kept = self._store(guess, actual)
-                self._log(guess, VERDICTS[NO])
+                guess = self._log(guess, VERDICTS[NO]) or guess
         except (feedback.StoreError, OSError) as error:
-            self.problems[guess.key] = str(error)
+            not_kept = "Your answer was not kept. " if isinstance(error, OSError) else ""
+            self.problems[guess.key] = f"{not_kept}{error}"
             return
         self.stored += 1
         times = f", {kept.votes} times" if kept.votes > 1 else ""
@@ -254,14 +255,21 @@ class Visit:
         return replace(guess, shown=entry)
 
     def _count(self, said: Said) -> None:
-        """Keep what the person said, and log the verdict."""
-        self.said[said.of.key] = said
-        self._log(said.of, VERDICTS[said.verdict])
+        """Keep what the person said, once the verdict is logged."""
+        if guess := self._log(said.of, VERDICTS[said.verdict]):
+            self.said[guess.key] = replace(said, of=guess)
 
-    def _log(self, guess: Guess, verdict: str) -> None:
-        """Log the verdict on a guess that was logged when it was shown."""
+    def _log(self, guess: Guess, verdict: str) -> Guess | None:
+        """Log the verdict on a guess; return that with its entry, or None: then nothing is logged.
+
+        It has an entry from when it was shown, unless that could not be written.
+        """
         try:
-            if guess.shown:
-                verdicts.judge(self.home, guess.shown, verdict)
+            entry = guess.shown or verdicts.shown(
+                self.home, guess.label, guess.confidence, guess.version.name
+            )
+            verdicts.judge(self.home, entry, verdict)
         except feedback.StoreError as error:
             self.problems[guess.key] = str(error)
+            return None
+        return replace(guess, shown=entry)

@@ -1,14 +1,16 @@
-# The page in a container: not root, all that is written in the volume at DIGITS_HOME.
+# The page in a container: not root, all that is written in the volume at DIGITS_HOME, or in the
+# database that DIGITS_HOME names; then the volume is this host's cache.
 #
 #     docker build --tag digits .
 #     docker run --publish 127.0.0.1:8501:8501 --volume digits:/var/lib/digits digits
 #
-# An empty volume is filled with the network and the rows shipped. compose.yaml adds the nightly run.
+# An empty home is filled with the network and the rows shipped. compose.yaml adds a database and the
+# nightly run.
 FROM python:3.13-slim
 
 WORKDIR /opt/digits
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.txt requirements-auth.txt requirements-postgres.txt ./
+RUN pip install --no-cache-dir -r requirements.txt -r requirements-auth.txt -r requirements-postgres.txt
 COPY .streamlit .streamlit
 COPY examples examples
 COPY app.py finetuning.py model.h5 num.png train.csv ./

@@ -281,14 +281,14 @@ def start(options: Options) -> Ending:
 
 def last_words(options: Options, reporter: progress.Reporter) -> Callable[[int], None]:
     """Return what a run does that is told to stop: it says so, on the file descriptor given."""
-    model_file = options.home.model
-    began = model_file.read_bytes() if model_file.exists() else b""
+    began = options.home.network()
 
     def tell(said: int) -> None:
         options.home.forsake()  # interrupted in a change, this process would keep its words out
-        with suppress(OSError):
-            options.home.follow()
-        message = STOPPED if model_file.read_bytes() == began else STOPPED_LATE
+        now = began
+        with suppress(DatabaseError):  # then nothing tells
+            now = options.home.network()
+        message = STOPPED if now == began else STOPPED_LATE
         os.write(said, f"{message}\n".encode())
         tell_ending(options, Ending("stopped", message))
         reporter.finish("stopped", message, FAILED)

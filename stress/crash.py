@@ -23,9 +23,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -234,6 +234,15 @@ def contents(home: Home) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths if path.suffix != durable.PARTIAL}
 
 
+@contextmanager
+def places(n: int, database: bool) -> Iterator[tuple[Path, list[str]]]:
+    """Lend a folder, and for each of n homes the address of an empty database, or ""."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        yield folder, postgres.lent(stack, n) if database else [""] * n
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -243,10 +252,7 @@ def main() -> None:
     parser.add_argument("--database", action="store_true", help="strike homes in PostgreSQL")
     options = parser.parse_args()
     began = time.monotonic()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        homes = postgres.lent(stack, HOMES) if options.database else [""] * HOMES
+    with places(HOMES, options.database) as (folder, homes):
         struck = strike_all(folder, options.moments, options.seconds, options.seed, addresses=homes)
     print(
         f"Killed at {struck.total()} random moments in {time.monotonic() - began:.0f} s: "

@@ -1,6 +1,6 @@
 """Tell a fine-tuning to stop at two hundred random moments; it must end at once, and say so.
 
-    python stress/terminate.py [--moments 200] [--seconds 600] [--seed 0]
+    python stress/terminate.py [--moments 200] [--seconds 600] [--seed 0] [--database]
 
 As stress/crash.py, by SIGTERM: one moment in twenty falls into a real `finetuning.py`, which
 imports TensorFlow meanwhile, the others into runs made small. Each run ends within five seconds, by
@@ -17,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
@@ -112,13 +111,18 @@ class Command(subprocess.Popen):
             self.wait(timeout)
 
 
-def strike_all(folder: Path, moments: int, seconds: float, seed: int) -> Counter:
-    """Tell runs to stop at that many moments; return how many fell into which phase."""
+def strike_all(
+    folder: Path, moments: int, seconds: float, seed: int, addresses: list[str]
+) -> Counter:
+    """Tell runs to stop at that many moments; return how many fell into which phase.
+
+    addresses: of the real runs' home and the others', as `crash.strike_all` takes them.
+    """
     began, real = time.monotonic(), moments // REAL
-    home = crash.prepare(folder / "real")
+    home = crash.carry(crash.prepare(folder / "real"), addresses[0])
     struck = strike_commands(home, real, seconds, seed)
     left = seconds - (time.monotonic() - began)
-    return struck + crash.strike_all(folder, moments - real, left, seed, terminate)
+    return struck + crash.strike_all(folder, moments - real, left, seed, terminate, addresses[1:])
 
 
 def main() -> None:
@@ -127,10 +131,11 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=600, help="fail after so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--database", action="store_true", help="stop those of homes in PostgreSQL")
     options = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        struck = strike_all(Path(folder), options.moments, options.seconds, options.seed)
+    with crash.places(1 + crash.HOMES, options.database) as (folder, homes):
+        struck = strike_all(folder, options.moments, options.seconds, options.seed, homes)
     print(
         f"Told to stop at {struck.total()} random moments in {time.monotonic() - began:.0f} s: "
         f"each run ended within {AT_ONCE:.0f} s and said what is true, its lock free.",

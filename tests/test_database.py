@@ -151,6 +151,7 @@ def wait_until(true):
 
 INTERRUPTED = """
 import os, signal, sys, time
+from contextlib import nullcontext
 from types import SimpleNamespace
 import finetuning
 from digits import durable
@@ -162,15 +163,18 @@ with home.run_lock():
     words = finetuning.last_words(options, progress.Reporter(home, "button"))
     with unattended.ending_at_once(words, finetuning.FAILED), home.together():
         durable.write(home.model, b"half of a change")
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
+        with HELD:
+            home.database._seen.unlink()  # as if others had changed something: there is to follow
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
 """
 
 
-def test_ending_at_once_amid_a_change_says_so_and_keeps_nothing_of_it(filled):
+@pytest.mark.parametrize("held", ["nullcontext()", "home.database.nobody_follows()"])
+def test_ending_at_once_amid_a_change_says_so_and_keeps_nothing_of_it(filled, held):
     before = filled.model.read_bytes()
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(filled)],
+        [sys.executable, "-c", INTERRUPTED.replace("HELD", held), str(filled)],
         env=os.environ | filled.secrets,
         capture_output=True,
         text=True,

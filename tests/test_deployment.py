@@ -19,6 +19,7 @@ import yaml
 from streamlit import config
 
 import finetuning
+from digits.home.address import parse
 from tests.homes import PROJECT
 
 KUBERNETES = list(yaml.safe_load_all((PROJECT / "docs" / "kubernetes.yaml").read_text("utf-8")))
@@ -111,17 +112,38 @@ def test_image_holds_all_that_page_and_run_need(tmp_path):
     assert "v1 serves" in run("finetuning.py", "--health")
 
 
-def test_volume_is_the_home_wherever_the_image_runs():
+def test_volume_is_the_home_or_the_cache_wherever_the_image_runs():
     (home,) = instructions("VOLUME")
     assert f"DIGITS_HOME={home}" in instructions("ENV")
-    for service in COMPOSE["services"].values():
-        assert service["volumes"] == [f"home:{home}"]
+    assert any(f"--home-dir {home} " in line for line in instructions("RUN"))  # of ~/.cache
+    for name in ("page", "nightly"):
+        assert COMPOSE["services"][name]["volumes"] == [f"cache:{home}"]
     for pod in pods().values():
         mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
-        assert mounts["home"] == home
+        assert mounts["cache"] == home
         assert set(mounts) == {one["name"] for one in pod["volumes"]}
     assert f"Environment=DIGITS_HOME={home}\n" in UNIT
     assert home.endswith(re.search(r"^StateDirectory=(.*)", UNIT, re.MULTILINE)[1])
+
+
+def test_home_is_a_database_whose_libraries_the_image_has():
+    installed = instructions("RUN")[0]
+    assert set(re.findall(r"-r (\S+)", installed)) <= set(instructions("COPY")[0].split())
+    assert "requirements-postgres.txt" in installed
+    services = COMPOSE["services"]
+    for name in ("page", "nightly"):
+        known = services[name]["environment"]
+        url = parse(known["DIGITS_HOME"])
+        server = services[url.host]["environment"]
+        assert url.username == url.database == server["POSTGRES_USER"]
+        password = server["POSTGRES_PASSWORD"].rstrip("}")
+        assert known["PGPASSWORD"].startswith(f"{password}:?")
+    (secret,) = (one for one in KUBERNETES if one["kind"] == "Secret")
+    assert parse(secret["stringData"]["DIGITS_HOME"]).password
+    assert secret["stringData"]["DIGITS_PASSWORD"]
+    for pod in pods().values():
+        (known,) = pod["containers"][0]["envFrom"]
+        assert known["secretRef"]["name"] == secret["metadata"]["name"]
 
 
 def test_nobody_runs_as_root():
@@ -135,19 +157,13 @@ def test_nobody_runs_as_root():
 
 
 def test_manifest_parts_find_one_another():
-    named = {(one["kind"], one["metadata"]["name"]) for one in KUBERNETES}
     page = next(one["spec"] for one in KUBERNETES if one["kind"] == "Deployment")
     service = next(one["spec"] for one in KUBERNETES if one["kind"] == "Service")
     labels = page["template"]["metadata"]["labels"]
     assert page["selector"]["matchLabels"] == service["selector"] == labels
-    (term,) = pods()["CronJob"]["affinity"]["podAffinity"].popitem()[1]
-    assert term["labelSelector"]["matchLabels"] == labels
     port = page["template"]["spec"]["containers"][0]["ports"][0]["containerPort"]
     assert service["ports"][0]["targetPort"] == port == int(instructions("EXPOSE")[0])
     for pod in pods().values():
-        for volume in pod["volumes"]:
-            claim = volume.get("persistentVolumeClaim")
-            assert claim is None or ("PersistentVolumeClaim", claim["claimName"]) in named
         assert pod["containers"][0]["image"] == COMPOSE["services"]["page"]["image"]
 
 

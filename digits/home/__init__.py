@@ -154,6 +154,12 @@ class Home:
         if self.database:
             self.database.forsake()
 
+    def network(self) -> bytes:
+        """Return model.h5 as it is kept, b"" if there is none; a folder may follow later."""
+        if self.database:
+            return self.database.read(self.model)
+        return self.model.read_bytes() if self.model.exists() else b""
+
     def lock(self, path: Path) -> Lock:
         """Return the lock that whoever reads a file and then writes it holds meanwhile."""
         return self.together() if self.database else FileLock(f"{path}.lock")

@@ -27,37 +27,15 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from digits import durable
 from digits.durable import DatabaseError
 from digits.home import schema
+from digits.home.address import engine, parse
 from digits.home.schema import pieces, state
 
-# How long a server is waited for that does not answer: s until a connection, then ms.
-SILENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5}
-SILENCE |= {"keepalives_count": 3, "tcp_user_timeout": 25_000}
-# Of the server, while this one is connected: how long others' changes are waited for; and that the
-# locks of a host that lost its power, which says no farewell, are free after some 25 s.
-OPTIONS = (
-    f"-c lock_timeout={schema.WAIT}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 "
-    "-c tcp_keepalives_count=3"
-)
 POLL = 0.05  # s between tries to take a lock
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Of Linux, "" elsewhere: the folder is not synced, and fetched again after a boot or a power cut.
 BOOT = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
 log = logging.getLogger("digits")
 BATCH = 50  # pieces in memory at once: of pictures, a few MB
-
-
-def parse(address: str) -> sa.URL:
-    """Return what an address says. Raises DatabaseError, without its password, if it is none."""
-    try:
-        url = sa.make_url(address)
-        if url.get_backend_name() == "postgresql" and "password" not in url.query:
-            return url.set(drivername="postgresql+psycopg")
-    except (SQLAlchemyError, ValueError):
-        pass
-    raise DatabaseError(
-        "DIGITS_HOME or --root is no address of a PostgreSQL database: it begins with "
-        "postgresql+psycopg:// and goes on with user:password@host:port/name."
-    )
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -76,14 +54,7 @@ class Database:
     def __init__(self, address: str) -> None:
         self.address = address
         self._url = parse(address)
-        options = f"{self._url.query.get('options', '')} {OPTIONS}"
-        arguments = SILENCE | {"options": options}
-        self._engine = sa.create_engine(
-            self._url,
-            pool_pre_ping=True,  # it may have been started again
-            isolation_level="READ COMMITTED",  # each statement sees what others did by then
-            connect_args=arguments,
-        )
+        self._engine = engine(self._url, pool_pre_ping=True)  # it may have been started again
         named = hashlib.sha256(str(self).encode()).hexdigest()[:16]
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         self.folder = Path(caches).resolve() / "digits" / named
@@ -94,6 +65,7 @@ class Database:
         self._open: set[sa.Connection] = set()  # of the transactions of this process
         self._mine = threading.local()  # .connection: of this thread's transaction; .gone: why none
         self._why = ""  # it could not be used when it was asked last
+        self._forsaken = False
 
     def __str__(self) -> str:
         return self._url._replace(password=None).render_as_string()
@@ -148,10 +120,21 @@ class Database:
             self.follow()
 
     def forsake(self) -> None:
-        """Break off this process's transactions: nobody waits for them, nothing of them is kept."""
+        """Break off this process's transactions: nobody waits for them, nothing of them is kept.
+
+        Nor for a lock that a thread held when it was interrupted: the pool's and the folder's stay
+        untouched from here on, so that the folder follows no more.
+        """
         for connection in list(self._open):
             if driver := connection.connection.driver_connection:
                 driver.close()
+        self._engine, self._forsaken = engine(self._url, poolclass=sa.NullPool), True
+
+    def read(self, path: Path) -> bytes:
+        """Return what a file that is written whole holds, b"" if it is not there."""
+        here = sa.select(pieces.c.data).where(pieces.c.name == self._name(path))
+        with self._told(), self._engine.connect() as connection:
+            return connection.scalar(here.order_by(pieces.c.id.desc()).limit(1)) or b""
 
     def write(self, path: Path, data: bytes, at: float | None = None) -> None:
         """Make data the content of a file. at: when it was written, s since 1970, if not now."""
@@ -268,7 +251,7 @@ class Database:
     def _follow(self, connection: sa.Connection, asked: sa.Select) -> None:
         """Write to the folder what it lacks. asked: how the state is asked for."""
         now = connection.execute(asked).one()
-        if self._followed() == (now.identity, now.changed):
+        if self._forsaken or self._followed() == (now.identity, now.changed):
             return
         with self.nobody_follows():
             now = connection.execute(asked).one()  # again: another process may be further by now

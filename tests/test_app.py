@@ -419,6 +419,28 @@ def test_page_row_whose_name_is_no_utf_8_is_shown_and_removed(page, home, shippe
     open_part(page, "Corrections")
     button(page, "Remove").click().run()
     assert [one.image for one in feedback.removed(home)] == [name]
+    for _ in range(2):  # the picture that was renamed is missing too
+        assert "gone\\xe9.png" in said(page)
+        button(page, "Remove this row").click().run()
+        assert page.toast[0].value == "Removed: the row stays in the table, marked."
+    assert "gone\\xe9.png" not in said(page)
+    assert feedback.load(home) == ([], [])
+
+
+@pytest.mark.parametrize("row", ["1,12,1.png", "1,7,gone.png", "1,7,/etc/passwd", "1,7,../x.png"])
+def test_page_row_that_cannot_be_used_is_named_and_removed_by_who_may(page, home, monkeypatch, row):
+    home.table.write_text(f"Predicted_Label,Actual_Label,Image_Path\n{row}\n")
+    open_part(page, "Corrections")
+    monkeypatch.setenv("DIGITS_PASSWORD", "chalk")
+    button(page, "Remove this row").click().run()
+    assert row in home.table.read_text().splitlines()
+    assert "line 2 skipped" in said(page)
+    assert "Remove this row" not in [one.label for one in page.button]
+    monkeypatch.delenv("DIGITS_PASSWORD")
+    button(page.run(), "Remove this row").click().run()
+    assert not page.exception
+    assert "skipped" not in said(page)
+    assert row in home.table.read_text()
 
 
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):

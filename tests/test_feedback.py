@@ -205,6 +205,34 @@ def test_change_any_row_keeps_foreign_columns_and_other_rows_to_the_letter(three
     assert table_notes(three)[:3] == ["=note 0", "=note 1", "=note 2"]
 
 
+def test_discard_skipped_row_is_silent_stays_and_changes_no_other(three):
+    with open(three.table, "ab") as stream:
+        stream.write(b"1,7,gone.png,\xe9t\xe9\n1,12,\xe9.png\n")
+    before = three.table.read_bytes().splitlines()
+    stored, (gone, twelve) = feedback.load(three)
+    feedback.discard(three, gone)
+    after = three.table.read_bytes().splitlines()
+    assert feedback.load(three) == (stored, [twelve])
+    assert after[0].startswith(before[0])
+    assert after[1:4] + after[5:] == before[1:4] + before[5:]
+    assert after[4].startswith(before[4])
+    with pytest.raises(feedback.StoreError, match="no longer skipped"):
+        feedback.discard(three, gone)
+    assert three.table.read_bytes().splitlines() == after
+
+
+def test_discard_row_whose_picture_comes_back_can_be_restored(home):
+    added = feedback.add(home, picture(), 1, 7)
+    path = home.folder / added.image
+    content = path.read_bytes()
+    path.unlink()
+    feedback.discard(home, feedback.load(home)[1][0])
+    assert feedback.load(home) == ([], [])
+    path.write_bytes(content)
+    (back,) = feedback.removed(home)
+    assert feedback.restore(home, back) == added
+
+
 def table_notes(home):
     """The foreign column's cells."""
     with open(home.table, encoding="latin-1", newline="") as stream:

@@ -23,7 +23,7 @@ def picture(seed=0):
 def backdate(home, added):
     """Make the one correction as of another time."""
     table, row, one = corrections.find(home, feedback.load(home)[0][0].image)
-    corrections.put(home, table, row, replace(one, added=added))
+    corrections.put(home, table, row, corrections.to_cells(replace(one, added=added)))
 
 
 def stored(home):

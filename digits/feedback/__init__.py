@@ -118,6 +118,11 @@ def restore(home: Home, correction: Correction) -> Correction:
     return store.change(home, correction, lambda now: replace(now, removed=False))
 
 
+def discard(home: Home, warning: str) -> None:
+    """Put a row that `load` skips out of use: its warning is not given again, the row stays."""
+    store.discard(home, warning)
+
+
 def load(home: Home) -> tuple[list[Correction], list[str]]:
     """Return the corrections in use, oldest first, and a warning for each row that was skipped.
 

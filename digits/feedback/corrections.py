@@ -11,7 +11,7 @@ import math
 import os
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -114,22 +114,21 @@ def image_name(picture: Image.Image) -> str:
     return f"{IMAGES}/incorrect_image_{content}.png"
 
 
-def read_rows(home: Home) -> list[tuple[int, Correction | ValueError]]:
-    """Return each row's line number, with its correction or with what is wrong with it.
+def read_rows(home: Home, table: Table) -> Iterator[tuple[Row, Correction | str]]:
+    """Yield each row of the home's table, with its correction or a warning of what is wrong.
 
-    Rows without any text, which spreadsheets leave, are none.
-    Raises StoreError when the table cannot be read, or is none of corrections.
+    Rows without any text, which spreadsheets leave, are none; a removed one warns of nothing.
+    Raises StoreError when the folder of images cannot be read.
     """
     locate = partial(_locate_image, home, _stored_names(home))
-    rows: list[tuple[int, Correction | ValueError]] = []
-    for row in read_table(home).rows:
+    for row in table.rows:
         if not any(map(str.strip, row.cells.values())):
             continue
         try:
-            rows.append((row.number, parse(row.cells, locate)))
+            yield row, parse(row.cells, locate)
         except ValueError as error:
-            rows.append((row.number, error))
-    return rows
+            if row.cells.get("State") != REMOVED:
+                yield row, f"{home.table.name} line {row.number} skipped: {error}."
 
 
 def read_table(home: Home) -> Table:
@@ -184,10 +183,10 @@ def append(home: Home, correction: Correction) -> None:
     csv_tables.write(home.table, table)
 
 
-def put(home: Home, table: Table, row: Row, correction: Correction) -> None:
-    """Write the table with the correction in the place of a row's."""
+def put(home: Home, table: Table, row: Row, cells: dict[str, str]) -> None:
+    """Write the table with these cells in the place of a row's."""
     table.add_columns(COLUMNS)
-    row.text = table.line(row.cells | to_cells(correction))
+    row.text = table.line(row.cells | cells)
     csv_tables.write(home.table, table)
 
 

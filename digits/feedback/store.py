@@ -42,9 +42,9 @@ def read(home: Home) -> tuple[list[Correction], list[str]]:
     """Return all corrections, removed ones too, and a warning for each row that was skipped."""
     latest: dict[str, Correction] = {}
     warnings = []
-    for line, found in corrections.read_rows(home):
-        if isinstance(found, ValueError):
-            warnings.append(f"{home.table.name} line {line} skipped: {found}.")
+    for _, found in corrections.read_rows(home, corrections.read_table(home)):
+        if isinstance(found, str):
+            warnings.append(found)
         else:
             # The last answer for a picture wins, should the table hold several.
             latest.pop(found.image, None)
@@ -86,7 +86,7 @@ def revise(home: Home, new: Correction) -> Correction:
         if seconded == old or 0 <= _seconds_between(old.added, new.added) < SAME_ANSWER:
             return replace(old, earlier=old)  # nothing was added that an undo could take back
         new = replace(seconded, added=new.added)
-    corrections.put(home, table, row, new)
+    corrections.put(home, table, row, corrections.to_cells(new))
     return replace(new, earlier=old)
 
 
@@ -102,8 +102,18 @@ def change(
                 "it meanwhile. Load the page again and look at it."
             )
         changed = make(stored)
-        corrections.put(home, table, row, changed)
+        corrections.put(home, table, row, corrections.to_cells(changed))
     return changed
+
+
+def discard(home: Home, warning: str) -> None:
+    """Mark the row that the warning is of as removed."""
+    with locked(home):
+        table = corrections.read_table(home)
+        for row, found in corrections.read_rows(home, table):
+            if found == warning:
+                return corrections.put(home, table, row, {"State": corrections.REMOVED})
+    raise StoreError("That row is no longer skipped: someone changed it meanwhile.")
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -107,9 +107,8 @@ def check_store(home: Home) -> Finding:
     except feedback.StoreError as error:
         return Finding("store", "cannot be read", str(error))
     if warnings:
-        return Finding(
-            "store", f"{len(warnings)} rows are skipped, the first: {warnings[0]}", "fix that row"
-        )
+        found = f"{len(warnings)} rows are skipped, the first: {warnings[0]}"
+        return Finding("store", found, "fix that row, or remove it on the page")
     return Finding("store", f"{len(corrections)} corrections")
 
 

@@ -30,7 +30,7 @@ ICONS = dict(zip(states.STATES, SIGNS, strict=True))
 
 def show() -> None:
     """Show what is stored, to look through, to fix, and to carry elsewhere."""
-    stored, _ = feedback.load(home())
+    stored, warnings = feedback.load(home())
     everything = stored[::-1] + feedback.removed(home())[::-1]
     cards = list(
         zip(everything, states.of_each(home(), everything, serving().version), strict=True)
@@ -60,6 +60,7 @@ def show() -> None:
         for one, its_state in chosen[(page - 1) * GALLERY : page * GALLERY]:
             with st.container(width=THUMB_SIDE + 34, border=True):
                 show_correction(one, its_state, doubts.get(one.key, ""))
+    show_skipped(warnings)
     show_exchange(stored)
 
 
@@ -83,6 +84,20 @@ def show_correction(one: Correction, state: str, doubt: str) -> None:
             vouched = "Vouched for."
             button("Its label is right", place, change, feedback.confirm, vouched, one, voice)
             button("Remove", place, change, feedback.remove, "Removed; it can be restored.", one)
+
+
+def show_skipped(warnings: list[str]) -> None:
+    """Show which rows hold no correction that can be used, and offer to remove them."""
+    if not warnings:
+        return
+    done = "Removed: the row stays in the table, marked."
+    with st.expander(f"{count(len(warnings), 'row')} skipped"):
+        for warning in warnings[:GALLERY]:
+            st.caption(f":material/warning: {warning}")
+            if may_change():
+                button("Remove this row", warning, change, feedback.discard, done, warning)
+        if len(warnings) > GALLERY:
+            st.caption(f"and {len(warnings) - GALLERY} more")
 
 
 def show_exchange(stored: list[Correction]) -> None:

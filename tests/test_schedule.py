@@ -386,7 +386,7 @@ def well(tmp_path, table, monkeypatch):
 def test_main_check_prints_a_line_each_and_its_code_tells(well, capsys):
     assert finetuning.main(["--root", str(well), "--check"]) == finetuning.DONE
     *lines, last = capsys.readouterr().out.splitlines()
-    assert [line[:2] for line in lines] == ["ok"] * 10
+    assert [line[:2] for line in lines] == ["ok"] * 11
     assert last == "All is well."
     well.train.unlink()
     assert finetuning.main(["--root", str(well), "--check"]) == finetuning.FAILED
@@ -450,6 +450,18 @@ def test_check_disk_nearly_full_says_how_much_to_free(well, monkeypatch):
 def test_check_permissions_closed_folder_is_named(well, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "versions")
     assert str(well.versions) in doctor.check_permissions(well).found
+
+
+@pytest.mark.parametrize("content", [b"[auth", b"\xff", b""])
+def test_check_secrets_damaged_ones_are_named_with_a_remedy(content, tmp_path, monkeypatch):
+    path = tmp_path / ".streamlit" / "secrets.toml"
+    path.parent.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert doctor.check_secrets().good
+    path.write_bytes(content)
+    finding = doctor.check_secrets()
+    assert finding.good == (not content)
+    assert finding.good or str(path) in finding.found
 
 
 def test_check_daemon_none_runs_says_how_to_start_it(monkeypatch):

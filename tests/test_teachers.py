@@ -1,6 +1,8 @@
 """Who signs in as a teacher, in the page's logic: `digits.page.teachers` and what follows of it."""
 
 import pytest
+import streamlit as st
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from digits import feedback
@@ -137,8 +139,9 @@ def test_page_password_opens_beside_signing_in(page, home, wrong, monkeypatch):
 @pytest.mark.parametrize(
     ("listed", "auth", "why"),
     [
-        ("anna@school.org", None, "`secrets.toml` is missing, damaged or without"),
-        (",", None, "`secrets.toml` is missing, damaged or without"),
+        ("anna@school.org", None, "`secrets.toml` is missing or without"),
+        (",", None, "`secrets.toml` is missing or without"),
+        ("", "no section", "`secrets.toml` cannot be read"),
         ("", AUTH, "DIGITS_TEACHERS names nobody"),
         (" , ", AUTH, "DIGITS_TEACHERS names nobody"),
         ("anna@school.org", AUTH | {"cookie_secret": "short"}, "could be forged"),
@@ -155,6 +158,36 @@ def test_page_set_up_by_half_says_what_is_missing_and_lets_nobody_in(
     assert [one.value for one in page.warning if why in one.value]
     assert is_closed(page)
     assert "Sign in" not in [one.label for one in page.button]
+
+
+@pytest.fixture
+def secrets(tmp_path_factory):
+    """Streamlit's secrets.toml, without anything that a page needs; it has been read."""
+    path = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    path.write_text("other = 1")
+    st.secrets._reset()
+    before = st.get_option("secrets.files")
+    config._set_option("secrets.files", [str(path)], "a test")
+    yield path
+    config._set_option("secrets.files", before, "a test")
+    st.secrets._reset()
+
+
+@pytest.mark.parametrize("content", [b"[auth", b"\xff", b"auth = 1", None])
+def test_page_damaged_secrets_close_it_in_a_sentence_without_a_path(
+    home, waiting, wrong, begun, secrets, content
+):
+    page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
+    assert not is_closed(visited(page, wrong))
+    secrets.unlink()
+    secrets.mkdir() if content is None else secrets.write_bytes(content)
+    st.secrets._reset()  # as Streamlit does when the file changes, and on the next start
+    judge(page, "7")
+    forge(page, "Run Fine-tuning")
+    assert is_closed(page)
+    assert "`secrets.toml` cannot be read" in page.warning[0].value
+    assert str(secrets) not in said(page)
+    assert (feedback.load(home)[0], begun) == ([waiting], [])
 
 
 def test_page_without_a_list_and_a_section_is_open_and_offers_no_door(

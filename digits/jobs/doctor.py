@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from digits import feedback, model, versions
-from digits.home import MODEL, Home
+from digits.home import MODEL, PROJECT, Home
 from digits.jobs import progress, schedule
 from digits.learning import finetune
 from digits.rows import TRAIN, DataError, read_rows
@@ -52,6 +53,7 @@ def examine(home: Home) -> Iterator[Finding]:
     yield check_model(home)
     yield check_rows(home)
     yield check_store(home)
+    yield check_secrets()
     yield check_permissions(home)
     yield check_disk(home)
     yield check_lock(home)
@@ -110,6 +112,18 @@ def check_store(home: Home) -> Finding:
         found = f"{len(warnings)} rows are skipped, the first: {warnings[0]}"
         return Finding("store", found, "fix that row, or remove it on the page")
     return Finding("store", f"{len(corrections)} corrections")
+
+
+def check_secrets() -> Finding:
+    """Return whether Streamlit can read its secrets: while it cannot, the page stays closed."""
+    named = os.environ.get("STREAMLIT_SECRETS_FILES", "").split()
+    usual = [os.path.join(folder, ".streamlit", "secrets.toml") for folder in ("~", PROJECT)]
+    for path in map(Path, map(os.path.expanduser, named or usual)):
+        try:
+            tomllib.loads(path.read_text("utf-8") if path.is_file() else "")
+        except (OSError, ValueError) as error:
+            return Finding("secrets", f"{path} cannot be read ({error})", "mend or remove it")
+    return Finding("secrets", "none is damaged")
 
 
 def check_permissions(home: Home) -> Finding:

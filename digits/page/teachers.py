@@ -19,24 +19,30 @@ DEFAULT = "default"  # what Streamlit calls the provider that stands in `[auth]`
 
 def are_set_up() -> bool:
     """Return whether the owner wants teachers to sign in, be it by half: others may not change."""
-    return bool(_listed() or _section())
+    return bool(_listed()) or _section() != {}
 
 
 def fault() -> str:
     """Return why nobody can sign in although somebody should, and the remedy, or ""."""
+    section = _section()
+    if section is None:
+        return (
+            "Streamlit's `secrets.toml` cannot be read, so nobody can sign in and the page stays "
+            "closed: its owner can mend or remove it (`finetuning.py --check` says where it is)."
+        )
     if not are_set_up():
         return ""
-    if not _section():
+    if not section:
         return (
-            "DIGITS_TEACHERS is set, but Streamlit's `secrets.toml` is missing, damaged or without "
-            "a section `[auth]`, so nobody can sign in: add the section, or unset the variable."
+            "DIGITS_TEACHERS is set, but Streamlit's `secrets.toml` is missing or without a "
+            "section `[auth]`, so nobody can sign in: add the section, or unset the variable."
         )
     if not _addresses():
         return (
             "Streamlit's `secrets.toml` has a section `[auth]`, but DIGITS_TEACHERS names nobody, "
             "so nobody can sign in: set it to the teachers' addresses, separated by commas."
         )
-    if len(str(_section().get("cookie_secret", ""))) < SECRET:
+    if len(str(section.get("cookie_secret", ""))) < SECRET:
         return (
             f"`cookie_secret` in the section `[auth]` has fewer than {SECRET} characters, so that "
             "a sign-in could be forged and nobody can sign in: give it 32 random ones."
@@ -46,7 +52,7 @@ def fault() -> str:
 
 def providers() -> list[str]:
     """Return the names of the providers at which one can sign in, as `st.login` takes them."""
-    section = _section()
+    section = _section() or {}
     named = [
         name for name, one in section.items() if isinstance(one, Mapping) and "client_id" in one
     ]
@@ -77,7 +83,7 @@ def refusal() -> str:
 
 def is_one() -> bool:
     """Return whether the visitor is signed in as a teacher."""
-    return is_signed_in() and not fault() and not refusal()
+    return not fault() and is_signed_in() and not refusal()
 
 
 def _listed() -> str:
@@ -90,6 +96,15 @@ def _addresses() -> set[str]:
     return {one.strip().casefold() for one in _listed().split(",")} - {""}
 
 
-def _section() -> Mapping[str, Any]:
-    """Return the section `[auth]` of Streamlit's secrets, an empty one when there is none."""
-    return st.secrets.get("auth", {}) if st.secrets.load_if_toml_exists() else {}
+def _section() -> Mapping[str, Any] | None:
+    """Return the section `[auth]` of Streamlit's secrets, an empty one when there is none.
+
+    None when secrets are there but cannot be read: to Streamlit these are as none.
+    """
+    try:
+        if st.secrets.load_if_toml_exists():
+            section = st.secrets.get("auth", {})
+            return section if isinstance(section, Mapping) else None
+    except (OSError, ValueError):  # not for this user, or no UTF-8
+        return None
+    return None if any(map(os.path.lexists, st.get_option("secrets.files"))) else {}

@@ -124,6 +124,13 @@ def web_address(context: click.Context, option: click.Parameter, text: str | Non
     return text
 
 
+def named(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Return the text unless it is empty: a variable that is not set names no home."""
+    if text == "":
+        raise click.BadParameter("it is empty")
+    return text
+
+
 flag = partial(click.option, is_flag=True)
 
 
@@ -131,6 +138,7 @@ flag = partial(click.option, is_flag=True)
 @click.option(
     "--root",
     metavar="HOME",
+    callback=named,
     help="Where model.h5, train.csv and the store are: a folder, or a database's address "
     "[default: DIGITS_HOME, or else this script's folder].",
 )
@@ -243,7 +251,8 @@ def tell_ending(options: Options, ending: Ending) -> None:
 def start(options: Options) -> Ending:
     """Learn under the lock that button and cron share.
 
-    With an empty store, or on a dry run, nothing is written: no lock, no status.
+    On a dry run, or with an empty store where nothing ran yet, nothing is written: no lock, no
+    status.
     """
     home = options.home
     if options.without and not home.sandbox.exists():
@@ -264,7 +273,7 @@ def start(options: Options) -> Ending:
         ending = learning.learn(home, request, corrections, tell)
         return replace(ending, message=unattended.shortened(ending.message))
 
-    if options.dry_run or not corrections:
+    if options.dry_run or not (corrections or home.versions.exists()):
         return learn(lambda *told: None)
     with home.run_lock():
         reporter = progress.Reporter(home, options.trigger)
@@ -299,7 +308,7 @@ def last_words(options: Options, reporter: progress.Reporter) -> Callable[[int],
 def roll_back(options: Options) -> Ending:
     """Put the version that the options name back in service."""
     with options.home.run_lock():
-        versions.settle(options.home)
+        upkeep.repair(options.home)  # what is damaged is no version to go back to
         version = versions.roll_back(options.home, options.rollback or "")
     return Ending(versions.ROLLED_BACK, f"{version.short} is in service again.")
 

@@ -208,6 +208,29 @@ def test_main_empty_store_says_so_and_writes_nothing(tmp_path, capsys):
     assert contents(home) == before
 
 
+@pytest.mark.parametrize("option", ["--root", "--rollback", "--install-cron", "--receipt"])
+def test_main_empty_value_is_an_error_and_no_run(option, tmp_path, shipped, monkeypatch, capsys):
+    home = make_home(tmp_path)
+    add_misread(home, shipped, 1)
+    monkeypatch.setenv("DIGITS_HOME", str(home))
+    monkeypatch.setattr(finetuning.learning, "learn", lambda *_: pytest.fail("it learned"))
+    assert finetuning.main([option, ""]) != finetuning.DONE
+    assert "Traceback" not in capsys.readouterr().err
+    assert versions.runs(home) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--rollback", "v1"]], ids=["run", "roll back"])
+def test_main_damaged_model_is_put_back_with_an_empty_store_too(options, tmp_path, capsys):
+    home = make_home(tmp_path)
+    versions.register(home)
+    good = home.model.read_bytes()
+    home.model.write_bytes(good[: len(good) // 2])
+    assert finetuning.main(["--root", str(home), *options]) == finetuning.DONE
+    assert "It was put back" in capsys.readouterr().err
+    assert home.model.read_bytes() == good
+    assert len(versions.kept(home)) == 1  # what does not load is no version
+
+
 @pytest.mark.parametrize("name", ["model.h5", "train.csv"])
 @pytest.mark.parametrize("content", [None, b"", b"not what it should be"])
 def test_main_unusable_file_is_named(tmp_path, capsys, name, content):

@@ -153,6 +153,11 @@ def test_against_the_network_many_of_one_visit_that_it_is_sure_of_otherwise(
     assert not doubted or "labelled 7 by one visit alone, 6 of them" in reasons[0]
 
 
+def test_against_the_network_labels_that_it_agrees_with_are_not_doubted():
+    """As those of a visit are once they were learned."""
+    assert against(0.01, 0.99, ["one"] * 6) == [None] * 6
+
+
 def test_examine_same_digit_with_two_labels_the_last_answer_counts(shipped, replayed, hard):
     digits, labels = hard[0][[0, 1, 0, 0]], hard[1][[0, 1, 0, 0]].copy()
     labels[0] = (labels[2] + 1) % 10

@@ -194,12 +194,14 @@ def against_the_network(
     """Return, for each correction, why its label is doubted of which one visit gave many, or None.
 
     They vouch for each other where others' do not, so the network alone is heard: it must not be
-    sure of other digits and find the label less likely than chance, in the median of them.
+    sure of other digits and find the label less likely than chance, in the median of those that it
+    does not classify as labelled.
     """
     sure = corrections.predictions.max(axis=1)
+    open_to_doubt = ~vouched & (corrections.predictions.argmax(axis=1) != corrections.labels)
     reasons: list[str | None] = [None] * len(vouched)
     for mine in by_label(visits, corrections.labels):
-        asked = mine[~vouched[mine]]
+        asked = mine[open_to_doubt[mine]]
         if len(asked) < TOGETHER:
             continue
         if np.median(sure[asked]) >= model.SURE and np.median(corrections.chance[asked]) < CHANCE:

@@ -69,6 +69,21 @@ def home(tmp_path, shipped, replay, monkeypatch):
     return home
 
 
+def test_study_refused_run_whose_visits_pull_alike_is_tried_as_if_nobody_had_vouched(
+    home, monkeypatch
+):
+    for i, one in enumerate(feedback.load(home)[0]):
+        if one.visit == "joker":
+            joke = feedback.relabel(home, one, (0, 1, 2, 3, 5, 6, 7, 8)[i % 8], "joker")
+            feedback.confirm(home, joke, "friend")
+    monkeypatch.setattr(study, "to_blame", lambda held_out, learned, who: [None] * len(who))
+    material = gather(home, feedback.load(home)[0], 0, lambda *_: None)
+    doubts, outcome = study.study(home, material, 0, (), lambda *_: None)
+    assert outcome.decision.allowed
+    assert not doubts.none[material.visits == "joker"].any()
+    assert doubts.none[material.visits == "true"].sum() >= 6
+
+
 def test_study_refused_run_tries_again_without_the_visit_that_looks_worst(home):
     told = []
     material = gather(home, feedback.load(home)[0], 0, lambda *_: None)

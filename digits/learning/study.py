@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from digits import metrics, model, versions
+from digits.feedback import PASSWORD
 from digits.home import Home
 from digits.learning import finetune, interpolation, mislabelled, triggers
 from digits.learning.finetune import Progress, Rows
@@ -49,7 +51,8 @@ def study(
     """Return which corrections are doubted, and what became of learning the others.
 
     Where the gate refuses, it is tried again without the visits that look worst, whose corrections
-    are then doubted too; if none of ATTEMPTS passes, the first stands.
+    are then doubted too, or if none does, as if nobody but a teacher had vouched for another's
+    label; if none of ATTEMPTS passes, the first stands.
     """
     progress("Loading the network", 0.2)
     net = model.load(home.model)
@@ -69,19 +72,38 @@ def study(
         old = old[:0]
     look = watcher(net, material.held_out)
     lesson = Lesson(net, first, material, old, seed, look, without)
-    attempts: list[tuple[Doubts, Outcome]] = []
+    by_teachers = vouched & (material.visits == PASSWORD)
+    alone = partial(mislabelled.examine, seen, replayed, by_teachers, material.visits)
+    others = (vouched & ~by_teachers).any()
+    return attempt_all(lesson, doubts, alone if others else None, progress)
+
+
+def attempt_all(
+    lesson: Lesson, doubts: Doubts, unvouched: Callable[[], Doubts] | None, progress: Progress
+) -> tuple[Doubts, Outcome]:
+    """Return what `study` does, of one attempt after another.
+
+    unvouched: returns the doubts if nobody but teachers had vouched; None if nobody has.
+    """
+    visits = lesson.material.visits
+    refused: list[tuple[Doubts, Outcome]] = []
     for _ in range(ATTEMPTS):
         doubts, outcome = attempt(lesson, doubts, progress)
         if outcome.decision.allowed:
             return doubts, outcome
-        attempts.append((doubts, outcome))
+        refused.append((doubts, outcome))
         learned = doubts.none
-        visits = material.visits[learned]
-        worst = to_blame(outcome.held_out, outcome.corrections.of(learned), visits)
-        if not any(worst):
+        worst = to_blame(outcome.held_out, outcome.corrections.of(learned), visits[learned])
+        if any(worst):
+            doubts = doubts.and_of(learned, worst)
+        elif unvouched:
+            doubts, unvouched = unvouched(), None
+            if doubts.too_many:
+                break
+        else:
             break
-        doubts, progress = doubts.and_of(learned, worst), again(progress)
-    return attempts[0]
+        progress = again(progress)
+    return refused[0]
 
 
 def attempt(lesson: Lesson, doubts: Doubts, progress: Progress) -> tuple[Doubts, Outcome]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from digits import durable
 
 T = TypeVar("T")
+types_of = lru_cache(get_type_hints)  # of each line of a history
 
 
 def write(path: Path, record: Any) -> None:
@@ -21,7 +24,7 @@ def write(path: Path, record: Any) -> None:
 def read(path: Path, kind: type[T]) -> T:
     """Return the dataclass in a file; one with its defaults when it is missing or damaged."""
     try:
-        return of(kind, json.loads(path.read_text(encoding="utf-8")))
+        return of(kind, parse(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError):
         return kind()
 
@@ -29,7 +32,32 @@ def read(path: Path, kind: type[T]) -> T:
 def of(kind: type[T], told: dict) -> T:
     """Return a dataclass of those values that it knows; others are of another release.
 
-    Raises TypeError when one that it needs is missing.
+    Raises TypeError when one that it needs is missing, or one is of another type.
     """
-    names = [field.name for field in fields(kind) if field.name in told]  # type: ignore[arg-type]
-    return kind(**{name: told[name] for name in names})
+    types = types_of(kind)  # type: ignore[arg-type]
+    values = {name: told[name] for name in types if name in told}
+    for name, value in values.items():
+        if not _fits(value, types[name]):
+            raise TypeError(f"{name} is {value!r}")
+    return kind(**values)
+
+
+def parse(text: str) -> Any:
+    """Return what JSON holds. Raises ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested deeper than any record") from error
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    """Return whether JSON holds a value of the type."""
+    inner = get_args(expected)
+    if isinstance(expected, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if not inner:
+        return isinstance(value, (int, float) if expected is float else expected)
+    if not isinstance(value, list):
+        return False
+    kinds = inner if get_origin(expected) is tuple else inner * len(value)
+    return len(kinds) == len(value) and all(map(_fits, value, kinds))

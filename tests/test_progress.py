@@ -80,6 +80,8 @@ def test_whose_run_says_who_asked_and_since_when_while_its_lock_is_held(run, hom
         b'{"state": "running", "share": "half"}',
         b'{"state": "running", "share": 50}',
         b'{"state": "running", "curve": "up"}',
+        b'{"state": {}, "phase": 7}',
+        b"[" * 100_000,
         b'{"state": "running", "curve": [[0.1]]}',
         b'{"state": "running", "curve": [["0.1", null]]}',
     ],

@@ -94,9 +94,15 @@ def test_last_receipt_deleted_by_hand_is_none(home):
     assert receipts.seen(home) == set()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"corrections": [{"im'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"corrections": [{"im', b"[" * 100_000])
 def test_read_damaged_receipt_is_none(content, name, home):
     (home.receipts / name).write_bytes(content)
+    assert receipts.read(home, name) is None
+
+
+def test_read_receipt_of_other_types_is_none(name, home):
+    path = home.receipts / name
+    path.write_text(path.read_text().replace('"actual": 7', '"actual": "seven"'))
     assert receipts.read(home, name) is None
 
 

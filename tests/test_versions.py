@@ -304,6 +304,26 @@ def test_history_torn_line_loses_only_itself(home):
     assert versions.history(home)[:-1] == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"decision": [], "version": {}, "sha256": 1, "when": {}}',
+        '{"decision": "placed", "version": null, "sha256": "1", "when": ""}',
+        '{"decision": "refused", "version": "v1", "sha256": "1", "when": "", "reason": 7}',
+        '{"decision": "refused", "version": "v1", "sha256": "1", "when": "", "reason": "",'
+        ' "interval_after": ["low", "high"]}',
+    ],
+)
+def test_history_line_of_another_shape_is_none(line, home):
+    serve(home, b"second")
+    before = versions.history(home)
+    with open(home.history, "a", encoding="utf-8") as stream:
+        stream.write(f"{line}\n")
+    assert versions.history(home) == before
+    assert serve(home, b"third").short == "v3"
+
+
 def test_roll_back_version_whose_file_was_changed_is_refused(home):
     serve(home, b"second")
     (home.versions / f"{versions.kept(home)[0]}.h5").write_bytes(b"rotten")

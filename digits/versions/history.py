@@ -157,6 +157,6 @@ def _to_line(record: Record) -> str:
 
 def _from_line(line: str) -> Record:
     """Return the record in a line. Raises one of MALFORMED when there is none."""
-    told = json.loads(line)
+    told = records.parse(line)
     run = records.of(Report, told) if "reason" in told else None
     return replace(records.of(Record, told), run=run)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from digits import durable, metrics
+from digits import durable, metrics, records
 from digits.feedback import Correction, csv_tables
 from digits.home import Home
 from digits.mnist import SIDE
@@ -177,9 +177,9 @@ def _guesses(predictions: metrics.Predictions, i: int) -> tuple[int, float, int,
 def _parse(home: Home, name: str) -> Receipt | None:
     """Return the receipt in a file, None when there is none."""
     try:
-        told = json.loads((home.receipts / name).read_text(encoding="utf-8"))
-        lines = [Line(**line) for line in told["corrections"]]
-        return Receipt(lines, [Flip(**flip) for flip in told["flipped"]])
+        told = records.parse((home.receipts / name).read_text(encoding="utf-8"))
+        lines = [records.of(Line, line) for line in told["corrections"]]
+        return Receipt(lines, [records.of(Flip, flip) for flip in told["flipped"]])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

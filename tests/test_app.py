@@ -8,6 +8,8 @@ import json
 import os
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -347,6 +349,29 @@ def test_page_store_damaged_says_so(page, home):
     page.run()
     assert not page.exception
     assert "lacks the column Predicted_Label" in page.error[0].value
+
+
+@pytest.mark.parametrize("name", ["model", "history", "table"])
+def test_page_file_of_another_user_has_a_sentence_in_its_place(rows, monkeypatch, name):
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_home(Path(folder))
+        versions.register(home)
+        feedback.add(home, Image.new("L", (28, 28), 255), 1, 2)
+        for path in (home.folder, home.images):
+            path.chmod(0o777)  # the page may write there
+        getattr(home, name).chmod(0)
+        monkeypatch.setenv("DIGITS_HOME", folder)
+        page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
+        user = os.geteuid()
+        if user == 0:  # whom no mode stops
+            os.seteuid(65534)
+        try:
+            upload(page, png(Image.fromarray(on_paper(rows[0][0]))))
+            assert answers(page) == [str(rows[1][0])]
+            open_part(page, "Versions")
+            assert "ermission denied" in said(page)
+        finally:
+            os.seteuid(user)
 
 
 def test_page_run_elsewhere_shows_its_progress(page, home, shipped):

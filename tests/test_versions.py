@@ -310,6 +310,7 @@ def test_history_torn_line_loses_only_itself(home):
         "[" * 100_000,
         '{"decision": [], "version": {}, "sha256": 1, "when": {}}',
         '{"decision": "placed", "version": null, "sha256": "1", "when": ""}',
+        '{"decision": "placed", "version": "first", "sha256": "1", "when": ""}',
         '{"decision": "refused", "version": "v1", "sha256": "1", "when": "", "reason": 7}',
         '{"decision": "refused", "version": "v1", "sha256": "1", "when": "", "reason": "",'
         ' "interval_after": ["low", "high"]}',

@@ -44,8 +44,12 @@ def read_config(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"There is no model at {path}: run modelbuilding.ipynb, or restore it.")
-    with open(path, "rb") as stream:
-        beginning = stream.read(32)
+    try:
+        with open(path, "rb") as stream:
+            beginning = stream.read(32)
+    except OSError as error:
+        owner = "give it to the user who runs this"
+        raise ModelError(f"{path} cannot be read ({error.strerror}): {owner}.") from error
     for start, kind in BEGINNINGS.items():
         if beginning.startswith(start):
             raise ModelError(f"{path} {kind}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
@@ -29,6 +30,9 @@ def show() -> None:
     """Show how the network changed over time, how it errs, and when it learns next."""
     if runs := versions.runs(home()):
         show_history(runs)
+    elif (path := home().history).exists() and not os.access(path, os.R_OK, effective_ids=True):
+        sentence = f"{path}: permission denied, so no run is known."
+        st.warning(sentence, icon=":material/error:")
     else:
         st.info("The first network answers. Each fine-tuning adds a line to a table here.")
     show_kept()

@@ -91,8 +91,14 @@ def now() -> str:
 
 
 def read(home: Home) -> list[Record]:
-    """Return every record, oldest first; parsed only when the file has changed."""
-    return list(home.read_once("history", [home.history], lambda: _parse(home)))
+    """Return every record, oldest first, none of a file that this user may not read.
+
+    It is parsed only when it has changed. A run without it ends when it would first write to it.
+    """
+    try:
+        return list(home.read_once("history", [home.history], lambda: _parse(home)))
+    except PermissionError:
+        return []
 
 
 def runs(home: Home) -> list[tuple[Record, Report]]:
@@ -159,4 +165,6 @@ def _from_line(line: str) -> Record:
     """Return the record in a line. Raises one of MALFORMED when there is none."""
     told = records.parse(line)
     run = records.of(Report, told) if "reason" in told else None
-    return replace(records.of(Record, told), run=run)
+    record = replace(records.of(Record, told), run=run)
+    int(record.short[1:])  # any version's name is numbered
+    return record

@@ -22,7 +22,7 @@ from digits.feedback import verdicts
 from digits.feedback.archive import export
 from digits.home import Home
 from digits.jobs import launch, progress, schedule
-from digits.page import learning, reading, sandbox
+from digits.page import learning, reading, sandbox, shared
 from digits.versions import receipts
 from digits.versions.receipts import Line
 from tests.homes import PROJECT, add_misread, make_home, misread
@@ -466,6 +466,20 @@ def test_page_row_that_cannot_be_used_is_named_and_removed_by_who_may(page, home
     assert not page.exception
     assert "skipped" not in said(page)
     assert row in home.table.read_text()
+
+
+def test_page_damaged_stored_picture_is_a_grey_square_that_can_be_removed(page, home, shipped):
+    add_misread(home, shipped, 2)
+    spoilt, _ = feedback.load(home)[0]
+    (home.folder / spoilt.image).write_bytes((home.folder / spoilt.image).read_bytes()[:60])
+    assert (
+        np.ptp(np.array(Image.open(io.BytesIO(shared.thumbnail(home.folder / spoilt.image))))) == 0
+    )
+    open_part(page, "Corrections")
+    for _ in range(2):
+        button(page, "Remove").click().run()
+        assert not page.exception
+    assert feedback.load(home)[0] == []
 
 
 def test_corrections_exported_elsewhere_are_imported(page, home, shipped, tmp_path_factory):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from digits import versions
+from digits import durable, versions
 from digits.home import MODEL
 from digits.model import ModelError
 from digits.versions import networks
@@ -74,16 +74,23 @@ def test_publish_candidate_serves_with_a_record_of_where_it_came_from(home):
     assert published.sha256 == hashlib.sha256(b"better").hexdigest()
 
 
-def test_publish_model_replaced_meanwhile_stays_and_nothing_is_recorded(home):
+@pytest.mark.parametrize("by_hand", [b"by hand", None])
+def test_publish_model_replaced_or_removed_meanwhile_stays_so_and_nothing_is_recorded(
+    home, by_hand
+):
     serve(home, b"second")
     parent = versions.current(home)
-    place(home, b"by hand")
+    if by_hand:
+        place(home, by_hand)
+    else:
+        durable.remove(home.model)
     before = versions.history(home), versions.kept(home)
     candidate = home.folder / "candidate.h5"
     candidate.write_bytes(b"third")
-    with pytest.raises(versions.VersionError, match="was replaced while the run worked"):
+    with pytest.raises(versions.VersionError, match="was replaced or removed while the run worked"):
         versions.publish(home, candidate, parent, versions.Report("better"))
-    assert served(home) == b"by hand"
+    home.follow()
+    assert (served(home) if home.model.exists() else None) == by_hand
     assert (versions.history(home), versions.kept(home)) == before
 
 

@@ -106,12 +106,12 @@ def publish(home: Home, candidate: Path, parent: Version, report: Report) -> Ver
     """Put the candidate's file in service in one step; return its version.
 
     parent: the version with which the candidate was compared. Raises VersionError when another
-    serves by now: a person put it there meanwhile, and it stays.
+    serves by now, or none: a person did that meanwhile, and it stays.
     """
-    if current(home).sha256 != parent.sha256:
+    if not home.model.exists() or current(home).sha256 != parent.sha256:
         raise VersionError(
-            f"{MODEL} was replaced while the run worked: what it learned was not compared with the "
-            "new file, so that stays; run again."
+            f"{MODEL} was replaced or removed while the run worked: what it learned was compared "
+            "with the old file alone, so nothing is published; run again."
         )
     register(home)
     data, sha256 = candidate.read_bytes(), networks.hash_of(candidate)

@@ -653,6 +653,19 @@ def whole_page(digit, rng):
     return as_jpeg(camera(pixels * light(*size[::-1], rng, 0.4), rng), rng)
 
 
+def close_crop(digit, rng):
+    """A crop along the digit's own ink: its holes are as much of the picture as its paper."""
+    side = int(rng.integers(28, 400))
+    ink = pen_strokes(digit, side, rng, side * rng.uniform(0.08, 0.2))
+    (top, bottom), (left, right) = (
+        np.flatnonzero((ink > 0.5).any(axis))[[0, -1]] for axis in (1, 0)
+    )
+    margin = [int(rng.integers(0, 3))] * 4
+    cut = cv2.copyMakeBorder(ink[top:bottom, left:right], *margin, cv2.BORDER_CONSTANT)
+    pixels = blend(cut, *(paper_colour(rng), ink_colour(rng))[:: rng.choice([1, -1])])
+    return as_jpeg(camera(pixels, rng), rng)
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -660,6 +673,6 @@ KINDS = {
         faint_pencil,
         thin_stroke, coloured, table_edge, tiny_in_corner, crop_on_white, screenshot, screen_glare,
         cut_by_frame, tight, small, notebook, whiteboard, kraft, thick_marker, paint_app,
-        screen_photo, finger, sticky_note, broken, form_box, neighbours, whole_page,
+        screen_photo, finger, sticky_note, broken, form_box, neighbours, whole_page, close_crop,
     )
 }  # fmt: skip

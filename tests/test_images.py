@@ -250,6 +250,14 @@ def test_read_digit_cut_close_around_the_ink_gives_the_same_digit(paper, digits)
         assert likeness(one, other) > 0.85  # the frame cuts off the softest pixels of some strokes
 
 
+def test_read_digit_crop_in_two_tones_has_ink_where_the_strokes_are(digits):
+    rng = np.random.default_rng(3)
+    closed = digits[[0, 1, 2, 30, 31, 32, 40, 41, 42, 45, 46, 47]]  # 0, 6, 8 and 9: with a hole
+    crops = [pictures.draw("close_crop", digit, rng) for digit in closed]
+    likes = [likeness(read_digit(crop), digit) for crop, digit in zip(crops, closed, strict=True)]
+    assert min(likes) > 0.75  # the pen is fatter than MNIST's; a hole alone is less like it
+
+
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_read_digit_simulated_picture_is_like_its_digit(kind, digits):
     rng = np.random.default_rng(1)

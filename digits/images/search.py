@@ -22,6 +22,7 @@ from digits.images.paper import (
     flat_paper,
     map_of_drawing,
     maps_of_photo,
+    paper_of_crop,
     strongest_channel,
     widest_channel,
 )
@@ -73,6 +74,9 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
     """
     small, scale = _reduced(rgb)
     paper = flat_paper(small)
+    if paper is None and (alone := paper_of_crop(small)) is not None:
+        best = likeliest([map_of_drawing(small, alone)])
+        return _found(rgb, scale, best) if best else None
     if paper is None:
         maps = maps_of_photo(small, strongest_channel(small))
     else:
@@ -96,6 +100,8 @@ def search_whole(rgb: np.ndarray) -> list[Found]:
     """
     small, scale = _reduced(rgb)
     paper = flat_paper(small)
+    if paper is None:
+        paper = paper_of_crop(small)
     if paper is None:
         channels = {strongest_channel(small), widest_channel(small)}
         maps = [maps_of_photo(small, channel) for channel in sorted(channels)]

@@ -17,9 +17,9 @@ WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat 
 RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
 FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
 # Of a crop close around a digit: mean deviations between its two tones; the share of each side that
-# the ink takes; its share of the frame, where a table has more, and of its box, where a sheet has
-# more, at most. Of 128 real pictures, all wider, none is one.
-APART, FILLING, ALONG, FULL = 3.0, 0.85, 0.35, 0.7
+# ink takes; its share of the frame, where a table has more, and of its convex hull, where a sheet
+# has more, at most. Of 128 real pictures, all wider, none is one.
+APART, FILLING, ALONG, FULL = 3.0, 0.85, 0.35, 0.85
 NEAR = 48  # levels; what is no further from the paper's colour is paper too, in some light
 
 
@@ -97,7 +97,8 @@ def paper_of_crop(rgb: np.ndarray) -> np.ndarray | None:
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink)
     _, _, width, height, area = max(stats[1:], key=lambda part: part[cv2.CC_STAT_AREA])
     fills = min(width / ink.shape[1], height / ink.shape[0]) > FILLING and area > 0.95 * ink.sum()
-    if not fills or ink[frame].mean() > ALONG or area > FULL * width * height:
+    hull = cv2.contourArea(cv2.convexHull(cv2.findNonZero(ink)))
+    if not fills or ink[frame].mean() > ALONG or area > FULL * hull:
         return None
     beside = cv2.dilate(ink, np.ones((3, 3), np.uint8)) == 0
     return np.median(small[beside], axis=0).astype(np.uint8) if beside.any() else None

@@ -82,6 +82,12 @@ class Session:
         button = await self.until(find)
         await self.run(WidgetState(id=button.id, trigger_value=True))
 
+    async def open(self, label: str) -> None:
+        """Open the first popover with that label, once it is there."""
+        popover = await self.until(self._finder("popover", lambda one: one.label == label))
+        self._states[popover.id] = WidgetState(id=popover.id, bool_value=True)
+        await self.run()
+
     async def upload(self, files: dict[str, bytes]) -> None:
         """Upload files, by name, in place of those before."""
         uploader = await self.until(self._finder("file_uploader", bool))
@@ -104,7 +110,8 @@ class Session:
         request = BackMsg()
         request.rerun_script.fragment_id = fragment
         request.rerun_script.is_auto_rerun = bool(fragment)
-        there = {one.id for kind in ("button_group", "file_uploader") for one in self.all(kind)}
+        kinds = "button_group", "file_uploader", "popover"
+        there = {one.id for kind in kinds for one in self.all(kind)}
         states = [state for key, state in self._states.items() if key in there]
         request.rerun_script.widget_states.widgets.extend(states + ([trigger] if trigger else []))
         await self._socket.send(request.SerializeToString())
@@ -144,6 +151,8 @@ class Session:
             element = message.delta.new_element
             assert element.WhichOneof("type") != "exception", element.exception
             self._arriving[tuple(message.metadata.delta_path)] = element
+        elif kind == "delta" and message.delta.WhichOneof("type") == "add_block":
+            self._arriving[tuple(message.metadata.delta_path)] = message.delta.add_block
         elif kind == "script_finished" and message.script_finished in (WHOLE, FRAGMENT):
             self._elements = self._arriving
         elif kind == "auto_rerun":

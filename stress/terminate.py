@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -112,7 +113,11 @@ class Command(subprocess.Popen):
 
 
 def strike_all(
-    folder: Path, moments: int, seconds: float, seed: int, addresses: list[str]
+    folder: Path,
+    moments: int,
+    seconds: float,
+    seed: int,
+    addresses: Sequence[str] = ("",) * (1 + crash.HOMES),
 ) -> Counter:
     """Tell runs to stop at that many moments; return how many fell into which phase.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from digits import durable
 
 T = TypeVar("T")
-types_of = lru_cache(get_type_hints)  # of each line of a history
+# Asked for each line of a history.
+types_of: Callable[[type], dict[str, Any]] = lru_cache(get_type_hints)
 
 
 def write(path: Path, record: Any) -> None:
@@ -34,7 +36,7 @@ def of(kind: type[T], told: dict) -> T:
 
     Raises TypeError when one that it needs is missing, or one is of another type.
     """
-    types = types_of(kind)  # type: ignore[arg-type]
+    types = types_of(kind)
     values = {name: told[name] for name in types if name in told}
     for name, value in values.items():
         if not _fits(value, types[name]):

@@ -118,16 +118,21 @@ def test_loop_upload_correct_fine_tune_see_it_learned_roll_back(
     page.close()
 
 
+def upload_number(page, home, tmp_path) -> list[int]:
+    """Upload number.png, a number of which the middle digit is misread; return its digits."""
+    picture, digits = misread_number(model.load_light(home.model))
+    picture.save(tmp_path / "number.png")
+    upload(page, tmp_path / "number.png")
+    return digits
+
+
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_number_one_digit_corrected_is_read_right_after_a_run(
     browser, address, home, tmp_path, size
 ):
-    picture, (first, label, last) = misread_number(model.load_light(home.model))
-    picture.save(tmp_path / "number.png")
     page = open_page(browser, address, size)
     number = page.locator(".number h2")
-
-    upload(page, tmp_path / "number.png")
+    first, label, last = upload_number(page, home, tmp_path)
     expect(number).to_have_text(re.compile(f"^{first}[^{label}]{last}$"))
     click(page, "button", str(label))
     expect(number).to_have_text(f"{first}{label}{last}")
@@ -145,10 +150,8 @@ def test_number_one_digit_corrected_is_read_right_after_a_run(
 def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
     browser, address, home, tmp_path, size
 ):
-    picture, (first, label, last) = misread_number(model.load_light(home.model))
-    picture.save(tmp_path / "number.png")
     page = open_page(browser, address, size)
-    upload(page, tmp_path / "number.png")
+    first, label, last = upload_number(page, home, tmp_path)
     settle(page)
     boxes = page.locator(".boxed i")
     boxes.nth(1).click()  # it is unsure, so that its row is there already

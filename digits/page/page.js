@@ -1,5 +1,6 @@
 // What Streamlit has no widget for: keys that judge, cells of a table that open pictures, boxes in a
-// picture that open what is known of a digit, pictures pasted anywhere, answers announced, and a focus that does not get lost with the button that had it.
+// picture that open a digit's row, pictures pasted anywhere, answers announced, a run's progress
+// brought into view, and a focus that does not get lost with the button that had it.
 if (!window.digits) {
   window.digits = true;
   const live = document.createElement("div");

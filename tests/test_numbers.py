@@ -14,7 +14,9 @@ from PIL import Image
 from digits import images, model
 from digits.home import MODEL, PROJECT
 from digits.images.lines import in_lines
+from digits.images.number import Number, NumberDigit
 from digits.images.pieces import Piece
+from digits.images.reading import _doubts, _without_table
 from digits.images.signs import crossness
 from digits.rows import is_held_out
 from tests import number_pictures, pictures
@@ -140,6 +142,25 @@ def test_read_digits_edge_of_a_table_beside_the_sheet_is_no_one(clear, net):
         page[top : top + 100, left : left + 100] -= (ink * 0.7).astype(np.uint8)
     cv2.line(page, (575, 20), (590, 400), 60, 4, cv2.LINE_AA)
     assert len(images.read_digits(Image.fromarray(page), net)) == 8
+
+
+@pytest.mark.parametrize(("left", "photo", "kept"), [
+    (743, True, False), (743, False, True), (500, True, True),
+])  # fmt: skip
+def test_without_table_part_of_its_edge_goes_where_it_reaches_a_photos_frame(left, photo, kept):
+    digits = [Piece(100 * i, 100, np.ones((80, 50), bool)) for i in range(1, 5)]
+    edge = Piece(left, 40, np.eye(200, 57, dtype=bool))
+    assert _without_table([*digits, edge], (1024, 800), photo) == [*digits, *[edge] * kept]
+
+
+def test_doubts_a_sign_is_none_though_it_is_left_out():
+    left_out = [(60, 10, 30, 30), (120, 8, 20, 40)]
+    number = Number(
+        [NumberDigit(np.zeros((28, 28), np.uint8), (0, 0, 30, 40), 0, 0, np.eye(10)[3])], left_out
+    )
+    assert _doubts(number) == 2
+    number.signs.append(left_out[0])
+    assert _doubts(number) == 1
 
 
 def test_in_lines_low_pieces_apart_from_the_digits_stand_in_one_line():

@@ -22,11 +22,15 @@ class NumberDigit:
 
 
 class Number(list[NumberDigit]):
-    """The digits of one picture in reading order; `left_out` has the boxes of what is no digit."""
+    """The digits of one picture in reading order.
+
+    `left_out` has the boxes of what is no digit, `signs` those of a plus or a times among them.
+    """
 
     def __init__(self, digits: list[NumberDigit], left_out: list[Box]) -> None:
         super().__init__(digits)
         self.left_out = left_out
+        self.signs: list[Box] = []
 
     def text(self, labels: Sequence[int] | None = None, line_break: str = " / ") -> str:
         """Return the number as text, such as "0 171 555": a space between groups.

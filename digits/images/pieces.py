@@ -53,6 +53,12 @@ class Piece:
         """px, of the box from left to right."""
         return self.left + self.width / 2
 
+    def touches(self, size: tuple[int, ...], near: int) -> bool:
+        """Whether it reaches the frame of a page of size (height, width), within `near` px."""
+        height, width = size
+        low = min(self.left, self.top) < near
+        return low or self.right > width - near or self.bottom > height - near
+
     @cached_property
     def area(self) -> int:
         """Its number of pixels."""

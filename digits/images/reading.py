@@ -38,6 +38,8 @@ SMALL = 0.3  # of the large digits' height; what is smaller is print, or dust li
 SMALLER = 0.62  # of the same; what is smaller and partly unreadable is print
 OUTSIZE = 3.0  # times the usual height, and
 EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet, not a digit
+OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
+FRAME = 2  # a part of such an edge, where the sheet lies askew
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
@@ -87,9 +89,12 @@ def _read(found: Found, net: Network | keras.Model) -> Number:
 
 
 def _doubts(number: Number) -> int:
-    """Return how many digits are doubtful, and how much as high as a digit was left out."""
+    """Return how many digits are doubtful, and how much like a digit in height was left out.
+
+    A sign is neither: what stands beside it is read again for nothing, and perhaps worse.
+    """
     least = SMALLER * float(np.median([one.box[3] for one in number])) if number else 0
-    left_out = sum(box[3] > least for box in number.left_out)
+    left_out = sum(box[3] > least for box in number.left_out if box not in number.signs)
     return left_out + sum(one.probabilities.max() < SURE for one in number)
 
 
@@ -113,15 +118,22 @@ def _page(found: Found) -> Page:
         return Page(ink, [], view)
     if max(found.rgb.shape) >= RULED_SIDE:
         marks[ruled_lines(marks)] = 0
-    return Page(ink, _without_table(pieces_of(ink, marks, found.photo), len(ink)), view)
+    pieces = pieces_of(ink, marks, found.photo)
+    return Page(ink, _without_table(pieces, marks.shape, found.photo), view)
 
 
-def _without_table(pieces: list[Piece], page_height: int) -> list[Piece]:
-    """Return the pieces but for the edge of a table beside the sheet. page_height: px."""
+def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> list[Piece]:
+    """Return the pieces but for the edge of a table beside the sheet. size: px, the page's."""
     if not pieces:
         return []
-    high = max(EDGE * page_height, OUTSIZE * usual_height(*_sizes(pieces)))
-    return [piece for piece in pieces if piece.height < high]
+    usual = usual_height(*_sizes(pieces))
+    high = max(EDGE * size[0], OUTSIZE * usual)
+    at_frame = OUTGROWN * usual if photo else high
+    return [
+        piece
+        for piece in pieces
+        if piece.height < (at_frame if piece.touches(size, FRAME) else high)
+    ]
 
 
 def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
@@ -160,6 +172,7 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
         words = _words(path, height)
         digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
         number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
+        number.signs += [_box(one.piece, view) for one in line if one.cross]
         for arc, group in zip(digits, _groups(path, digits, height), strict=True):
             box = _box(arc.piece, view)
             answer = arc.read.probabilities

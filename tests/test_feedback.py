@@ -221,6 +221,13 @@ def test_discard_skipped_row_is_silent_stays_and_changes_no_other(three):
     assert three.table.read_bytes().splitlines() == after
 
 
+def test_discard_row_with_more_cells_than_columns_keeps_them(home):
+    feedback.add(home, picture(), 1, 7)
+    home.table.write_text(f"{home.table.read_text()}1,12,é.png{',' * 20}a note,another\n")
+    feedback.discard(home, feedback.load(home)[1][0])
+    assert home.table.read_text().splitlines()[2].endswith(",a note,another")
+
+
 def test_discard_row_whose_picture_comes_back_can_be_restored(home):
     added = feedback.add(home, picture(), 1, 7)
     path = home.folder / added.image

@@ -186,7 +186,7 @@ def append(home: Home, correction: Correction) -> None:
 def put(home: Home, table: Table, row: Row, cells: dict[str, str]) -> None:
     """Write the table with these cells in the place of a row's."""
     table.add_columns(COLUMNS)
-    row.text = table.line(row.cells | cells)
+    row.text = table.line(row.cells | cells, row.beyond)
     csv_tables.write(home.table, table)
 
 

@@ -61,6 +61,7 @@ class Row:
     number: int
     text: str
     cells: dict[str, str]
+    beyond: list[str] = field(default_factory=list)  # cells for which there is no column
 
 
 @dataclass
@@ -79,9 +80,9 @@ class Table:
             self.form = replace(self.form, head=self.form.delimiter.join(parts))
             self.header = self.header + lacking
 
-    def line(self, cells: dict[str, str]) -> str:
-        """Return the cells, by column, as one line, without its end."""
-        return self.form.line(cells.get(name, "") for name in self.header)
+    def line(self, cells: dict[str, str], beyond: Iterable[str] = ()) -> str:
+        """Return the cells, by column, and those beyond as one line, without its end."""
+        return self.form.line([*(cells.get(name, "") for name in self.header), *beyond])
 
 
 def parse(
@@ -105,7 +106,7 @@ def parse(
 
     first = len(LINE.findall(table.form.head)) + 1
     table.rows = [
-        Row(first + number, text, cells_of(values))
+        Row(first + number, text, cells_of(values), values[len(header) :])
         for number, text, values in _records(lines, stands_alone, delimiter)
     ]
     return table

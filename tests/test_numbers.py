@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,8 +14,10 @@ from PIL import Image
 
 from digits import images, model
 from digits.home import MODEL, PROJECT
+from digits.images.cuts import DENSE, SPARSE, cut
 from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
+from digits.images.paths import FEW, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _doubts, _without_table
 from digits.images.signs import crossness
@@ -206,6 +209,52 @@ def test_read_digits_mnist_row_comes_back_as_it_is(clear, net):
 ])  # fmt: skip
 def test_read_digits_drawn_numbers_reads_most(kind, least, held_out, net):
     assert share_read(kind, held_out, net) >= least
+
+
+def touching_pair(one, other):
+    """Return two digits, uint8 (28, 28), as one piece, and where the left one is: bool (h, w)."""
+    inks = [
+        pictures.pen_strokes(digit, 60, np.random.default_rng(0), 5) > 0.5 for digit in (one, other)
+    ]
+    both = number_pictures._touching(*(ink.astype(np.float32) for ink in inks)) > 0.5
+    left = np.zeros_like(both)
+    left[len(both) - len(inks[0]) :, : inks[0].shape[1]] = inks[0]
+    return Piece(0, 0, both), left
+
+
+def has_right_cut(piece, left, density):
+    """Return whether some cut of a piece leaves what is left and little else on its left."""
+    parts, _ = cut(piece, density)
+    found = np.zeros_like(left)
+    for part in parts:
+        found[part.top : part.bottom, part.left : part.right] |= part.mask
+        if (found & left).sum() > 0.93 * (found | left).sum():
+            return True
+    return False
+
+
+def test_cut_dense_has_the_place_of_contact_more_often_than_sparse(clear):
+    pairs = [touching_pair(one, other) for one in clear for other in clear[[0, 3, 5, 7, 8]]]
+    dense, sparse = (
+        sum(has_right_cut(*pair, density) for pair in pairs) for density in (DENSE, SPARSE)
+    )
+    assert dense > 0.5 * len(pairs)
+    assert dense > sparse
+
+
+def test_read_lines_many_pieces_of_several_digits_are_cut_sparsely(clear):
+    piece, _ = touching_pair(clear[3], clear[5])
+    unsure = Scored(piece, np.zeros((28, 28), np.uint8), np.full(10, 0.1, np.float32))
+    counts = []
+
+    def score(pieces):
+        counts.append(len(pieces))
+        return [replace(unsure, piece=one) for one in pieces]
+
+    for n in (FEW, FEW + 1):
+        spread = [replace(unsure, piece=replace(piece, left=500 * i)) for i in range(n)]
+        read_lines([spread], score)
+    assert counts[1] < counts[0] / 2
 
 
 def test_crossness_plus_is_high_and_digits_are_low(clear):

@@ -14,16 +14,17 @@ from functools import cached_property
 
 import numpy as np
 
-from digits.images.cuts import cut
+from digits.images.cuts import DENSE, SPARSE, Density, cut
 from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
 MOST_JOINED = 4  # pieces of one broken digit
-MOST_PARTS = 6  # of a cut piece that one digit may take
+FEW = 8  # pieces of several digits in a picture, at most, that are cut densely: it takes long
 NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 1.0  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
+BROAD = 0.6  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
@@ -32,7 +33,7 @@ CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen ha
 LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
 CUT = -0.2  # each cut, beside the ink it crosses
-CUT_INK = -0.03  # per 1/32 of the height
+CUT_INK = -0.02  # per 1/32 of the height
 TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW
 
@@ -93,7 +94,11 @@ def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
 
     lines: the pieces, scored one by one. score: scores further ones, all lines' in one call.
     """
-    graphs = [list(_arcs(line, line_height(line))) for line in lines]
+    heights = [line_height(line) for line in lines]
+    pairs = list(zip(lines, heights, strict=True))
+    wide = sum(_is_several(one, height) for line, height in pairs for one in line)
+    density = DENSE if wide <= FEW else SPARSE
+    graphs = [list(_arcs(line, height, density)) for line, height in pairs]
     waiting = [arc for arcs in graphs for arc in arcs if arc.scored is None and not arc.left_out]
     answers = iter(score([arc.piece for arc in waiting]))
     graphs = [
@@ -112,18 +117,19 @@ def line_height(line: list[Scored]) -> float:
     return float(np.median(heights[heights >= heights.max() / 2]))
 
 
-def _arcs(line: list[Scored], height: float) -> Iterator[Arc]:
+def _arcs(line: list[Scored], height: float, density: Density) -> Iterator[Arc]:
     """Yield every arc of a line: whole pieces, parts of pieces, neighbours joined, left out."""
     starts = [0]
     for one in line:
-        parts, costs = _parts(one, height)
+        of_it = density if _is_several(one, height) else SPARSE
+        parts, costs = _parts(one, height, of_it)
         start = starts[-1]
         starts.append(start + len(parts))
         size = _size(one.piece, height)
         yield Arc(start, starts[-1], one.piece, LEAVE_OUT * size, left_out=True)
         yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
         if len(parts) > 1:
-            yield from _arcs_of_parts(parts, costs, start, height)
+            yield from _arcs_of_parts(parts, costs, start, height, of_it.parts)
     for first in range(len(line)):
         for last in range(first + 1, min(first + MOST_JOINED, len(line))):
             some = line[first : last + 1]
@@ -136,13 +142,16 @@ def _arcs(line: list[Scored], height: float) -> Iterator[Arc]:
 
 
 def _arcs_of_parts(
-    parts: list[Piece], costs: list[float], start: int, height: float
+    parts: list[Piece], costs: list[float], start: int, height: float, most: int
 ) -> Iterator[Arc]:
-    """Yield the arcs within one piece that was cut into parts, at those costs."""
+    """Yield the arcs within one piece that was cut into parts, at those costs.
+
+    most: parts that one digit may take.
+    """
     for first in range(len(parts)):
         prior = CUT + CUT_INK * costs[first - 1] if first else 0.0
         yield Arc(start + first, start + first + 1, parts[first], LEAVE_OUT_PART, left_out=True)
-        for last in range(first, min(first + MOST_PARTS, len(parts))):
+        for last in range(first, min(first + most, len(parts))):
             if last - first + 1 == len(parts):
                 continue  # the whole piece
             piece = joined(parts[first : last + 1])
@@ -151,12 +160,18 @@ def _arcs_of_parts(
                 yield Arc(start + first, start + last + 1, piece, prior + form)
 
 
-def _parts(one: Scored, height: float) -> tuple[list[Piece], list[float]]:
+def _parts(one: Scored, height: float, density: Density) -> tuple[list[Piece], list[float]]:
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
     piece = one.piece
     if one.sure or one.cross or piece.height < LOW * height or piece.width < NARROW * height:
         return [piece], []
-    return cut(piece)
+    return cut(piece, density)
+
+
+def _is_several(one: Scored, height: float) -> bool:
+    """Return whether a piece is rather several digits than one, in a line so high in px."""
+    tall = one.piece.height >= LOW * height
+    return tall and not one.sure and not one.cross and one.piece.width > BROAD * height
 
 
 def _may_be_one(some: list[Scored], height: float) -> bool:

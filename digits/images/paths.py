@@ -24,7 +24,7 @@ NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 1.0  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
-BROAD = 0.6  # of the line's height; what is wider and unsure is rather several digits
+BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
@@ -32,7 +32,7 @@ CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen ha
 # Scores are logarithms of probabilities; these are what stands against them.
 LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
-CUT = -0.2  # each cut, beside the ink it crosses
+CUT = -0.3  # each cut, beside the ink it crosses
 CUT_INK = -0.02  # per 1/32 of the height
 TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW

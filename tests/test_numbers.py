@@ -17,7 +17,7 @@ from digits.home import MODEL, PROJECT
 from digits.images.cuts import DENSE, SPARSE, cut
 from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
-from digits.images.paths import FEW, Scored, read_lines
+from digits.images.paths import FEW, TEXT, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _doubts, _without_table
 from digits.images.signs import crossness
@@ -240,6 +240,15 @@ def test_cut_dense_has_the_place_of_contact_more_often_than_sparse(clear):
     )
     assert dense > 0.5 * len(pairs)
     assert dense > sparse
+
+
+def test_read_lines_text_is_neither_cut_nor_joined():
+    piece = Piece(0, 0, np.ones((60, 50), bool))
+    letter = Scored(piece, np.zeros((28, 28), np.uint8), np.full(10, 0.1, np.float32))
+    text = [replace(letter, piece=replace(piece, left=55 * i)) for i in range(TEXT + 1)]
+    asked = []
+    read_lines([text], lambda pieces: asked.extend(pieces) or [])
+    assert not asked
 
 
 def test_read_lines_many_pieces_of_several_digits_are_cut_sparsely(clear):

@@ -19,7 +19,8 @@ from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
 MOST_JOINED = 4  # pieces of one broken digit
-FEW = 8  # pieces of several digits in a picture, at most, that are cut densely: it takes long
+FEW = 8  # broad pieces in a picture, at most, that are cut densely: it takes long
+TEXT = 100  # pieces that may be several digits; a picture of more shows letters
 NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 1.0  # width over height, from which a single digit is less likely
@@ -94,10 +95,8 @@ def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
 
     lines: the pieces, scored one by one. score: scores further ones, all lines' in one call.
     """
-    heights = [line_height(line) for line in lines]
-    pairs = list(zip(lines, heights, strict=True))
-    wide = sum(_is_several(one, height) for line, height in pairs for one in line)
-    density = DENSE if wide <= FEW else SPARSE
+    pairs = [(line, line_height(line)) for line in lines]
+    density = _density(pairs)
     graphs = [list(_arcs(line, height, density)) for line, height in pairs]
     waiting = [arc for arcs in graphs for arc in arcs if arc.scored is None and not arc.left_out]
     answers = iter(score([arc.piece for arc in waiting]))
@@ -106,6 +105,19 @@ def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
         for arcs in graphs
     ]
     return [_best_path(arcs) for arcs in graphs]
+
+
+def _density(lines: list[tuple[list[Scored], float]]) -> Density | None:
+    """Return how densely pieces of lines of such heights are cut; None for text: not at all."""
+    widths = [
+        one.piece.width / height
+        for line, height in lines
+        for one in line
+        if _may_be_several(one, height)
+    ]
+    if len(widths) > TEXT:
+        return None
+    return DENSE if sum(width > BROAD for width in widths) <= FEW else SPARSE
 
 
 def line_height(line: list[Scored]) -> float:
@@ -117,20 +129,22 @@ def line_height(line: list[Scored]) -> float:
     return float(np.median(heights[heights >= heights.max() / 2]))
 
 
-def _arcs(line: list[Scored], height: float, density: Density) -> Iterator[Arc]:
-    """Yield every arc of a line: whole pieces, parts of pieces, neighbours joined, left out."""
+def _arcs(line: list[Scored], height: float, density: Density | None) -> Iterator[Arc]:
+    """Yield every arc of a line: whole pieces, parts of pieces, neighbours joined, left out.
+
+    density: of cuts through broad pieces; None: no piece is cut or joined.
+    """
     starts = [0]
     for one in line:
-        of_it = density if _is_several(one, height) else SPARSE
-        parts, costs = _parts(one, height, of_it)
+        parts, costs = _parts(one, height, density)
         start = starts[-1]
         starts.append(start + len(parts))
         size = _size(one.piece, height)
         yield Arc(start, starts[-1], one.piece, LEAVE_OUT * size, left_out=True)
         yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
-        if len(parts) > 1:
-            yield from _arcs_of_parts(parts, costs, start, height, of_it.parts)
-    for first in range(len(line)):
+        if density and len(parts) > 1:
+            yield from _arcs_of_parts(parts, costs, start, height, density.parts)
+    for first in range(len(line) if density else 0):
         for last in range(first + 1, min(first + MOST_JOINED, len(line))):
             some = line[first : last + 1]
             if not _may_be_one(some, height):
@@ -160,18 +174,17 @@ def _arcs_of_parts(
                 yield Arc(start + first, start + last + 1, piece, prior + form)
 
 
-def _parts(one: Scored, height: float, density: Density) -> tuple[list[Piece], list[float]]:
+def _parts(one: Scored, height: float, density: Density | None) -> tuple[list[Piece], list[float]]:
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
-    piece = one.piece
-    if one.sure or one.cross or piece.height < LOW * height or piece.width < NARROW * height:
-        return [piece], []
-    return cut(piece, density)
+    if density is None or not _may_be_several(one, height):
+        return [one.piece], []
+    return cut(one.piece, density if one.piece.width > BROAD * height else SPARSE)
 
 
-def _is_several(one: Scored, height: float) -> bool:
-    """Return whether a piece is rather several digits than one, in a line so high in px."""
-    tall = one.piece.height >= LOW * height
-    return tall and not one.sure and not one.cross and one.piece.width > BROAD * height
+def _may_be_several(one: Scored, height: float) -> bool:
+    """Return whether a piece may be several digits, in a line so high in px."""
+    tall, wide = one.piece.height >= LOW * height, one.piece.width >= NARROW * height
+    return tall and wide and not one.sure and not one.cross
 
 
 def _may_be_one(some: list[Scored], height: float) -> bool:

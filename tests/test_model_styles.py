@@ -75,9 +75,11 @@ def test_draw_flag_adds_ink_up_left_of_the_stem_alone(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_draw_flag_falls_to_the_left_so_that_no_seven_is_made(seed):
-    columns, rows = added(STYLES["1 with a flag"].change, stem(), seed)
+    leaning = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.line(leaning, (110, 30), (58, 138), 255, 15)
+    columns, rows = added(STYLES["1 with a flag"].change, leaning, seed)
     end = np.argmin(columns)
-    assert rows[end] > rows.min() + 5
+    assert rows[end] - rows.min() > 0.35 * (columns.max() - columns.min())  # 19 degrees
 
 
 @pytest.mark.parametrize("seed", range(20))

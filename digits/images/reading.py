@@ -123,7 +123,7 @@ def _page(found: Found) -> Page:
 
 
 def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> list[Piece]:
-    """Return the pieces but for the edge of a table beside the sheet. size: px, the page's."""
+    """Return the pieces but a table's edge. size: px, the page's. photo: whether one is likely."""
     if not pieces:
         return []
     usual = usual_height(*_sizes(pieces))

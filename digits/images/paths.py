@@ -55,8 +55,8 @@ class Scored:
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the answer's probability; minus infinity for a sign."""
-        return -np.inf if self.cross else float(np.log(self.probabilities.max() + 1e-9))
+        """Logarithm of the answer's probability."""
+        return float(np.log(self.probabilities.max() + 1e-9))
 
     @cached_property
     def cross(self) -> bool:
@@ -216,7 +216,18 @@ def _form(piece: Piece, height: float) -> float:
 
 
 def _best_path(arcs: list[Arc]) -> list[Arc]:
-    """Return the arcs of the best path from the first atom to the last (Viterbi)."""
+    """Return the arcs of the best path from the first atom to the last that reads no sign."""
+    # Only what lies on a best path is tried for a sign: to try every arc takes long.
+    while True:
+        path = _likeliest(arcs)
+        signs = {arc for arc in path if arc.scored and arc.scored.cross}
+        if not signs:
+            return path
+        arcs = [arc for arc in arcs if arc not in signs]
+
+
+def _likeliest(arcs: list[Arc]) -> list[Arc]:
+    """Return the arcs with the best sum of scores from the first atom to the last (Viterbi)."""
     best, came = {0: 0.0}, {}
     for arc in sorted(arcs, key=lambda arc: arc.start):
         score = best[arc.start] + arc.score

@@ -132,7 +132,8 @@ def digit_of(ink: np.ndarray, piece: Piece) -> np.ndarray:
     """Return a piece in MNIST's form: uint8 (28, 28), 0 paper, 255 ink. ink: uint8 (h, w)."""
     rows, columns = slice(piece.top, piece.bottom), slice(piece.left, piece.right)
     crop = ink[rows, columns]
-    peak = np.percentile(crop[piece.mask], 75)
+    levels = np.sort(crop[piece.mask])
+    peak = levels[int(0.75 * (len(levels) - 1))]  # np.percentile takes ten times as long
     alone = cv2.convertScaleAbs(np.where(piece.mask, crop, np.uint8(0)), alpha=255 / max(peak, 1))
     zoom = DIGIT_SIDE / max(alone.shape)
     if zoom > 1:

@@ -31,8 +31,8 @@ class Density:
 
 
 SPARSE = Density(5, 9, 14.0, 6)  # a spacing narrower than any digit but a 1
-# Among its cuts is the right one of 76 in 120 touching pairs; among the sparse ones, of 63.
-DENSE = Density(2, 20, 20.0, 13)
+# Through these, 34 of 40 drawn numbers with touching digits can be read; through 20 cuts, 29.
+DENSE = Density(2, 40, 20.0, 25)
 
 
 def cut(piece: Piece, density: Density) -> tuple[list[Piece], list[float]]:

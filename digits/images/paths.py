@@ -25,13 +25,14 @@ NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 1.0  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
+WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
 BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
 CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
-# Scores are logarithms of probabilities; these are what stands against them.
-LEAVE_OUT = -1.2  # a piece that is no digit: an answer below 30 % is worth less
+# A score is minus an entropy, 0 to 2.3; these are what stands against it.
+LEAVE_OUT = -1.2  # a piece that is no digit: an answer spread over four is worth less
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
 CUT = -0.3  # each cut, beside the ink it crosses
 CUT_INK = -0.02  # per 1/32 of the height
@@ -55,8 +56,11 @@ class Scored:
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the answer's probability."""
-        return float(np.log(self.probabilities.max() + 1e-9))
+        """How much speaks for its being a digit, whichever: minus the answer's entropy, in nats.
+
+        An unclear digit may be two or three; what is none may be all ten, as the network learned.
+        """
+        return float((self.probabilities * np.log(self.probabilities + 1e-9)).sum())
 
     @cached_property
     def cross(self) -> bool:
@@ -74,13 +78,13 @@ class Arc:
     start: int
     end: int
     piece: Piece
-    prior: float  # logarithm: how likely its form is one digit's, whatever the network says
+    prior: float  # at most 0: how much its form is one digit's, whatever the network says
     scored: Scored | None = None  # None: not scored yet
     left_out: bool = False
 
     @property
     def score(self) -> float:
-        """Logarithm of how likely it is what it is taken for."""
+        """How much speaks for its being what it is taken for, at most 0."""
         return self.prior if self.left_out else self.prior + self.read.evidence
 
     @property
@@ -169,7 +173,7 @@ def _arcs_of_parts(
             if last - first + 1 == len(parts):
                 continue  # the whole piece
             piece = joined(parts[first : last + 1])
-            if piece.width < 1.6 * height and piece.height > LOW * height:
+            if piece.width < WIDEST * height and piece.height > LOW * height:
                 form = _form(piece, height)
                 yield Arc(start + first, start + last + 1, piece, prior + form)
 
@@ -209,7 +213,7 @@ def _size(piece: Piece, height: float) -> float:
 
 
 def _form(piece: Piece, height: float) -> float:
-    """Return the logarithm of how likely a piece's form is that of one digit."""
+    """Return how much a piece's form speaks for its being one digit, at most 0."""
     wide = max(0.0, piece.width / piece.height - WIDE)
     low = max(0.0, LOW - piece.height / height)
     return TOO_WIDE * wide + TOO_LOW * low

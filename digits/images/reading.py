@@ -20,7 +20,7 @@ from digits import model
 from digits.images.lines import in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit
-from digits.images.paths import SURE, Arc, Scored, line_height, read_lines
+from digits.images.paths import LEAVE_OUT, SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
@@ -93,9 +93,13 @@ def _doubts(number: Number) -> int:
 
     A sign is neither: what stands beside it is read again for nothing, and perhaps worse.
     """
+    return _unread(number) + sum(one.probabilities.max() < SURE for one in number)
+
+
+def _unread(number: Number) -> int:
+    """Return how much was left out that is like a digit in height."""
     least = SMALLER * float(np.median([one.box[3] for one in number])) if number else 0
-    left_out = sum(box[3] > least for box in number.left_out if box not in number.signs)
-    return left_out + sum(one.probabilities.max() < SURE for one in number)
+    return sum(box[3] > least for box in number.left_out if box not in number.signs)
 
 
 def _clear(number: Number) -> int:
@@ -250,7 +254,8 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
     if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
         return True
     chances = [one.probabilities.max() for one in number]
-    return bool(alone.probabilities.max() > np.prod(chances))
+    unread = _unread(number)  # ink that the one digit explains and the number does not
+    return bool(alone.probabilities.max() > np.prod(chances) * np.exp(LEAVE_OUT * unread))
 
 
 def _alike(box: Box, other: Box) -> bool:

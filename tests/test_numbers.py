@@ -156,6 +156,20 @@ def test_without_table_part_of_its_edge_goes_where_it_reaches_a_photos_frame(lef
     assert _without_table([*digits, edge], (1024, 800), photo) == [*digits, *[edge] * kept]
 
 
+def broken(digit):
+    """Return a picture of a digit, uint8 (28, 28), of which two strips of ink are missing."""
+    ink = cv2.resize(digit, (140, 140), interpolation=cv2.INTER_CUBIC)
+    ink[50:57] = ink[82:89] = 0
+    return Image.fromarray(np.pad(245 - (ink * 0.9).astype(np.uint8), 50, constant_values=245))
+
+
+def test_read_digits_broken_digit_is_read_as_one_not_as_some_of_its_parts(held_out, net):
+    digits, labels = held_out
+    twos = digits[labels == 2][:40]
+    read = [images.read_digits(broken(digit), net) for digit in twos]
+    assert sum(len(number) == 1 for number in read) >= 38
+
+
 def test_doubts_a_sign_is_none_though_it_is_left_out():
     left_out = [(60, 10, 30, 30), (120, 8, 20, 40)]
     number = Number(
@@ -205,7 +219,7 @@ def test_read_digits_mnist_row_comes_back_as_it_is(clear, net):
 
 @pytest.mark.parametrize(("kind", "least"), [
     ("line", 0.85), ("unlike", 0.8), ("groups", 0.8), ("slanted", 0.8), ("lines", 0.65),
-    ("grid", 0.6), ("signs", 0.75), ("boxes", 0.7), ("printed", 0.8),
+    ("grid", 0.6), ("signs", 0.75), ("boxes", 0.7), ("printed", 0.8), ("touching", 0.6),
 ])  # fmt: skip
 def test_read_digits_drawn_numbers_reads_most(kind, least, held_out, net):
     assert share_read(kind, held_out, net) >= least
@@ -240,6 +254,32 @@ def test_cut_dense_has_the_place_of_contact_more_often_than_sparse(clear):
     )
     assert dense > 0.5 * len(pairs)
     assert dense > sparse
+
+
+def test_cut_wide_piece_is_cut_at_more_places_than_a_narrow_one(clear):
+    pair, _ = touching_pair(clear[3], clear[5])
+    row = Piece(0, 0, np.concatenate([pair.mask] * 3, axis=1))
+    assert len(cut(row, DENSE)[0]) > 1.2 * len(cut(pair, DENSE)[0])
+
+
+def answering(*probabilities):
+    """Return a piece, 50 x 60 px, to which the answer is these, the others sharing the rest."""
+    answer = np.full(10, (1 - sum(probabilities)) / (10 - len(probabilities)), np.float32)
+    answer[: len(probabilities)] = probabilities
+    return Scored(Piece(0, 0, np.ones((60, 50), bool)), np.zeros((28, 28), np.uint8), answer)
+
+
+def test_evidence_of_one_of_two_digits_is_more_than_of_any_of_ten():
+    assert answering(0.5, 0.499).evidence > answering(0.5).evidence
+    assert answering(0.9).evidence > answering(0.5, 0.499).evidence
+
+
+@pytest.mark.parametrize(("answer", "kept"), [((0.4,), True), ((0.35, 0.3), True), ((0.2,), False)])
+def test_read_lines_unclear_piece_is_left_out_by_its_likeliest_digit_alone(answer, kept):
+    unclear = answering(*answer)
+    nothing = answering(0.1)
+    (path,) = read_lines([[unclear]], lambda pieces: [replace(nothing, piece=p) for p in pieces])
+    assert [arc.left_out for arc in path] == [not kept]
 
 
 def test_read_lines_text_is_neither_cut_nor_joined():

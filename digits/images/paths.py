@@ -23,7 +23,7 @@ FEW = 8  # broad pieces in a picture, at most, that are cut densely: it takes lo
 TEXT = 100  # pieces that may be several digits; a picture of more shows letters
 NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
-WIDE = 1.0  # width over height, from which a single digit is less likely
+WIDE = 0.9  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
 BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
@@ -32,7 +32,7 @@ SURE = 0.94  # probability from which a piece of usual width needs no further tr
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
 CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
 # A score is minus an entropy, 0 to 2.3; these are what stands against it.
-LEAVE_OUT = -1.2  # a piece that is no digit: an answer spread over four is worth less
+LEAVE_OUT = -1.2  # a piece that is no digit: one whose likeliest digit has less than 30 %
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
 CUT = -0.3  # each cut, beside the ink it crosses
 CUT_INK = -0.02  # per 1/32 of the height
@@ -143,8 +143,7 @@ def _arcs(line: list[Scored], height: float, density: Density | None) -> Iterato
         parts, costs = _parts(one, height, density)
         start = starts[-1]
         starts.append(start + len(parts))
-        size = _size(one.piece, height)
-        yield Arc(start, starts[-1], one.piece, LEAVE_OUT * size, left_out=True)
+        yield Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
         yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
         if density and len(parts) > 1:
             yield from _arcs_of_parts(parts, costs, start, height, density.parts)
@@ -207,9 +206,16 @@ def _may_be_one(some: list[Scored], height: float) -> bool:
     return right - left < 1.4 * height and bottom - top < 1.6 * height
 
 
-def _size(piece: Piece, height: float) -> float:
-    """Return how much is lost with a piece: below 1 for dots, above for several digits."""
-    return min(1.0, 2 * max(piece.width, piece.height) / height) * max(1.0, piece.width / height)
+def _left_out(one: Scored, height: float) -> float:
+    """Return the score of a whole piece that is left out, in a line so high in px.
+
+    It stands against the likeliest digit alone: an unclear one may be two or three, but is one.
+    """
+    piece = one.piece
+    size = min(1.0, 2 * max(piece.width, piece.height) / height)  # below 1 for dots
+    several = max(1.0, piece.width / height)
+    spread = np.log(one.probabilities.max()) - one.evidence
+    return float(LEAVE_OUT * size * several - spread)
 
 
 def _form(piece: Piece, height: float) -> float:

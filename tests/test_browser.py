@@ -152,8 +152,9 @@ def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
 ):
     page = open_page(browser, address, size)
     first, label, last = upload_number(page, home, tmp_path)
-    settle(page)
     boxes = page.locator(".boxed i")
+    boxes.last.wait_for()
+    settle(page)
     boxes.nth(1).click()  # it is unsure, so that its row is there already
     expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_focused()
     boxes.last.click()
@@ -162,6 +163,21 @@ def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
     page.keyboard.press(str(label))
     expect(page.locator(".number h2")).to_have_text(re.compile(f"^{first}[^{label}]{label}$"))
     assert [one.predicted for one in feedback.load(home)[0]] == [last]
+    page.close()
+
+
+def test_tap_on_a_digit_before_its_row_is_there_opens_it_once_it_is(
+    browser, address, home, tmp_path
+):
+    page = open_page(browser, address, "phone")
+    upload_number(page, home, tmp_path)
+    card = page.locator(".answer[data-digit]").first
+    card.wait_for()
+    settle(page)
+    card.evaluate("card => { card.later = card.parentElement; card.remove(); window.card = card; }")
+    page.locator(".boxed i").nth(1).click()
+    page.evaluate("card.later.append(card)")
+    expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_focused()
     page.close()
 
 

@@ -9,7 +9,7 @@ if (!window.digits) {
   document.body.append(live);
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
-  let told = "", row = "", started = false;
+  let told = "", row = "", wanted = "", started = false;
   new MutationObserver(() => {
     // Its toolbar lies over the buttons above it; the page has its own undo and clear.
     const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
@@ -23,6 +23,7 @@ if (!window.digits) {
     const bar = started && document.querySelector('[data-testid="stProgress"]');
     if (bar) bar.scrollIntoView({ block: "nearest" }); // on a phone it stands under the button
     started &&= !bar;
+    judge();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
   document.addEventListener("focusin", ({ target }) => {
@@ -50,13 +51,20 @@ if (!window.digits) {
     pill?.click();
     pill?.scrollIntoView({ block: "center" });
 
-    const digit = target.closest("[data-judge]")?.dataset.judge;
-    const card = digit && document.querySelector(`[data-digit="${CSS.escape(digit)}"]`);
-    const button = card?.closest('[data-testid="stVerticalBlock"]').querySelector("button");
-    card?.scrollIntoView({ block: "center" });
+    wanted = target.closest("[data-judge]")?.dataset.judge ?? "";
+    judge();
+  });
+
+  // A picture stands before its digits' cards do: what is tapped in between opens once it is there.
+  function judge() {
+    const card = wanted && document.querySelector(`[data-digit="${CSS.escape(wanted)}"]`);
+    const button = card?.closest?.('[data-testid="stVerticalBlock"]').querySelector("button");
+    if (!card || (!button && document.querySelector("[data-test-script-state=running]"))) return;
+    wanted = "";
+    card.scrollIntoView({ block: "center" });
     button?.focus();
     if (button?.closest('[data-testid="stPopover"]')) button.click();
-  });
+  }
 
   document.addEventListener("paste", (event) => {
     const files = [...event.clipboardData.files].filter((one) => one.type.startsWith("image/"));

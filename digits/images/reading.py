@@ -84,6 +84,8 @@ def _read(found: Found, net: Network | keras.Model) -> Number:
     """Return the digits in what was found, perhaps none."""
     page = _page(found)
     lines = _lines(_scored(page.ink, net, page.pieces))
+    if found.photo:
+        lines = _off_frame(lines, page.ink.shape)
     paths = read_lines(lines, partial(_scored, page.ink, net))
     return _number(lines, paths, page.view)
 
@@ -158,6 +160,15 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
         height = usual_height(*_sizes([one.piece for one in scored])) if scored else 0.0
     of_piece = {one.piece: one for one in scored}
     return [[of_piece[piece] for piece in line] for line in in_lines(list(of_piece), height)]
+
+
+def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:
+    """Return the lines of a photo, size in px, without those that its frame cuts off.
+
+    They are a sheet's corner or other writing: who means a line has all of it in the photo.
+    """
+    within = [line for line in lines if not all(one.piece.touches(size, FRAME) for one in line)]
+    return within if any(one.sure for line in within for one in line) else lines
 
 
 def _sizes(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:

@@ -40,6 +40,7 @@ OUTSIZE = 3.0  # times the usual height, and
 EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet, not a digit
 OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
 FRAME = 2  # a part of such an edge, where the sheet lies askew
+NOTHING = 0.2  # chance of the likeliest digit, at most, of what is none
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
@@ -165,10 +166,14 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
 def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:
     """Return the lines of a photo, size in px, without those that its frame cuts off.
 
-    They are a sheet's corner or other writing: who means a line has all of it in the photo.
+    They are a sheet's corner or other writing: who means a line has all of it in the photo. But
+    one that fills the photo is not dropped for the dust beside it.
     """
-    within = [line for line in lines if not all(one.piece.touches(size, FRAME) for one in line)]
-    return within if any(one.sure for line in within for one in line) else lines
+    cut = [line for line in lines if all(one.piece.touches(size, FRAME) for one in line)]
+    within = [line for line in lines if line not in cut]
+    least = SMALLER * max((one.piece.height for line in cut for one in line), default=0)
+    meant = any(one.sure or one.piece.height > least for line in within for one in line)
+    return within if meant else lines
 
 
 def _sizes(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +190,13 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
     for line, path in zip(lines, paths, strict=True):
         height = line_height(line)
         words = _words(path, height)
-        digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
+        digits = [
+            arc
+            for word in words
+            if not _is_print(word, usual)
+            for arc in word
+            if arc.scored and arc.read.probabilities.max() > NOTHING
+        ]
         number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
         number.signs += [_box(one.piece, view) for one in line if one.cross]
         for arc, group in zip(digits, _groups(path, digits, height), strict=True):

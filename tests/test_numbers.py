@@ -14,6 +14,7 @@ from PIL import Image
 
 from digits import images, model
 from digits.home import MODEL, PROJECT
+from digits.images import paths
 from digits.images.cuts import DENSE, SPARSE, cut
 from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
@@ -154,6 +155,25 @@ def test_without_table_part_of_its_edge_goes_where_it_reaches_a_photos_frame(lef
     digits = [Piece(100 * i, 100, np.ones((80, 50), bool)) for i in range(1, 5)]
     edge = Piece(left, 40, np.eye(200, 57, dtype=bool))
     assert _without_table([*digits, edge], (1024, 800), photo) == [*digits, *[edge] * kept]
+
+
+def row_beside_the_frame(clear, height, beside):
+    """Return a photo of 3, 5 and 8, `height` px high; of `beside` the lower half is at its top."""
+    rng = np.random.default_rng(0)
+    page = np.zeros((420, 600), np.float32)
+    for i, digit in enumerate(clear[[3, 5, 8]]):
+        ink = pictures.pen_strokes(digit, height, rng, 6)
+        left = 60 + 160 * i
+        page[200 : 200 + ink.shape[0], left : left + ink.shape[1]] = ink
+    ink = pictures.pen_strokes(beside, 120, rng, 6)[50:]
+    page[: ink.shape[0], 300 : 300 + ink.shape[1]] = ink
+    return number_pictures.on_photo(page, rng)
+
+
+def test_read_digits_line_that_a_photos_frame_cuts_off_is_left_out(clear, net):
+    assert images.read_digits(row_beside_the_frame(clear, 120, clear[1]), net).text() == "358"
+    higher_than_what_is_within = row_beside_the_frame(clear, 24, clear[1])
+    assert len(images.read_digits(higher_than_what_is_within, net)) >= 3
 
 
 def broken(digit):
@@ -304,6 +324,42 @@ def test_read_lines_many_pieces_of_several_digits_are_cut_sparsely(clear):
         spread = [replace(unsure, piece=replace(piece, left=500 * i)) for i in range(n)]
         read_lines([spread], score)
     assert counts[1] < counts[0] / 2
+
+
+def test_promising_gives_the_same_numbers_with_fewer_looks(held_out, net, monkeypatch):
+    rng = np.random.default_rng(3)
+    drawn = [number_pictures.draw("touching", *held_out, rng)[0] for _ in range(12)]
+    looks = []
+    predict = model.predict
+    monkeypatch.setattr(
+        model, "predict", lambda *given: looks.append(len(given[1])) or predict(*given)
+    )
+
+    def read_all():
+        looks.clear()
+        numbers = [images.read_digits(picture, net) for picture in drawn]
+        return [[(one.box, int(one.probabilities.argmax())) for one in n] for n in numbers], sum(
+            looks
+        )
+
+    few, fewer_looks = read_all()
+    monkeypatch.setattr(paths, "_promising", lambda arcs, least: arcs)
+    every, more_looks = read_all()
+    assert few == every
+    assert fewer_looks < 0.9 * more_looks
+
+
+def test_read_lines_clear_piece_is_looked_at_in_few_parts(clear):
+    piece, _ = touching_pair(clear[3], clear[5])
+    looks = []
+
+    def score(pieces):
+        looks.append(len(pieces))
+        return [replace(answering(0.1), piece=one) for one in pieces]
+
+    for answer in [(0.93, 0.07), (0.3, 0.3, 0.3)]:
+        read_lines([[replace(answering(*answer), piece=piece)]], score)
+    assert looks[0] < looks[1] / 3
 
 
 def test_crossness_plus_is_high_and_digits_are_low(clear):

@@ -31,7 +31,7 @@ NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
 CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
-# A score is minus an entropy, 0 to 2.3; these are what stands against it.
+# A score is minus an entropy, of 0 to 2.3; these are what stands against it.
 LEAVE_OUT = -1.2  # a piece that is no digit: one whose likeliest digit has less than 30 %
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
 CUT = -0.3  # each cut, beside the ink it crosses
@@ -143,10 +143,12 @@ def _arcs(line: list[Scored], height: float, density: Density | None) -> Iterato
         parts, costs = _parts(one, height, density)
         start = starts[-1]
         starts.append(start + len(parts))
-        yield Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
-        yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
+        whole = Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
+        without = Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
+        yield from (without, whole)
         if density and len(parts) > 1:
-            yield from _arcs_of_parts(parts, costs, start, height, density.parts)
+            cuttings = list(_arcs_of_parts(parts, costs, start, height, density.parts))
+            yield from _promising(cuttings, max(whole.score, without.score))
     for first in range(len(line) if density else 0):
         for last in range(first + 1, min(first + MOST_JOINED, len(line))):
             some = line[first : last + 1]
@@ -175,6 +177,21 @@ def _arcs_of_parts(
             if piece.width < WIDEST * height and piece.height > LOW * height:
                 form = _form(piece, height)
                 yield Arc(start + first, start + last + 1, piece, prior + form)
+
+
+def _promising(arcs: list[Arc], least: float) -> Iterator[Arc]:
+    """Yield the arcs of a piece's parts, by their starts, on a path that may score above `least`.
+
+    None scores more than its prior, so that what the network need not see does not change the best.
+    """
+    before, behind = {arcs[0].start: 0.0}, {max(arc.end for arc in arcs): 0.0}
+    for arc in arcs:
+        before[arc.end] = max(before.get(arc.end, -np.inf), before[arc.start] + arc.prior)
+    for arc in reversed(arcs):
+        behind[arc.start] = max(behind.get(arc.start, -np.inf), behind[arc.end] + arc.prior)
+    for arc in arcs:
+        if before[arc.start] + arc.prior + behind[arc.end] > least:
+            yield arc
 
 
 def _parts(one: Scored, height: float, density: Density | None) -> tuple[list[Piece], list[float]]:

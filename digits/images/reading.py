@@ -40,7 +40,6 @@ OUTSIZE = 3.0  # times the usual height, and
 EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet, not a digit
 OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
 FRAME = 2  # a part of such an edge, where the sheet lies askew
-NOTHING = 0.2  # chance of the likeliest digit, at most, of what is none
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
@@ -100,7 +99,7 @@ def _doubts(number: Number) -> int:
 
 
 def _unread(number: Number) -> int:
-    """Return how much was left out that is like a digit in height."""
+    """Return how many pieces were left out that are like a digit in height."""
     least = SMALLER * float(np.median([one.box[3] for one in number])) if number else 0
     return sum(box[3] > least for box in number.left_out if box not in number.signs)
 
@@ -190,13 +189,7 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
     for line, path in zip(lines, paths, strict=True):
         height = line_height(line)
         words = _words(path, height)
-        digits = [
-            arc
-            for word in words
-            if not _is_print(word, usual)
-            for arc in word
-            if arc.scored and arc.read.probabilities.max() > NOTHING
-        ]
+        digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
         number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
         number.signs += [_box(one.piece, view) for one in line if one.cross]
         for arc, group in zip(digits, _groups(path, digits, height), strict=True):

@@ -20,7 +20,7 @@ from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
 from digits.images.paths import FEW, TEXT, Scored, read_lines
 from digits.images.pieces import Piece
-from digits.images.reading import _doubts, _without_table
+from digits.images.reading import _doubts, _off_frame, _without_table
 from digits.images.signs import crossness
 from digits.rows import is_held_out
 from tests import number_pictures, pictures
@@ -174,6 +174,20 @@ def test_read_digits_line_that_a_photos_frame_cuts_off_is_left_out(clear, net):
     assert images.read_digits(row_beside_the_frame(clear, 120, clear[1]), net).text() == "358"
     higher_than_what_is_within = row_beside_the_frame(clear, 24, clear[1])
     assert len(images.read_digits(higher_than_what_is_within, net)) >= 3
+
+
+def test_off_frame_line_goes_with_a_dash_beside_but_not_for_dust_alone():
+    def line(*boxes):
+        pieces = [Piece(x, y, np.ones((h, w), bool)) for x, y, w, h in boxes]
+        return [replace(answering(0.5, 0.4), piece=piece) for piece in pieces]
+
+    cut, whole, dust = (
+        line((300, 0, 20, 50), (340, 30, 40, 6)),
+        line((60, 200, 50, 60)),
+        line((9, 300, 5, 5)),
+    )
+    assert _off_frame([cut, whole], (400, 600)) == [whole]
+    assert _off_frame([cut, dust], (400, 600)) == [cut, dust]
 
 
 def broken(digit):

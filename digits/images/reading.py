@@ -20,7 +20,7 @@ from digits import model
 from digits.images.lines import in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit
-from digits.images.paths import LEAVE_OUT, SURE, Arc, Scored, line_height, read_lines
+from digits.images.paths import LEAVE_OUT, LOW, SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
@@ -168,11 +168,17 @@ def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Sc
     They are a sheet's corner or other writing: who means a line has all of it in the photo. But
     one that fills the photo is not dropped for the dust beside it.
     """
-    cut = [line for line in lines if all(one.piece.touches(size, FRAME) for one in line)]
+    cut = [line for line in lines if _is_cut_off(line, size)]
     within = [line for line in lines if line not in cut]
     least = SMALLER * max((one.piece.height for line in cut for one in line), default=0)
     meant = any(one.sure or one.piece.height > least for line in within for one in line)
     return within if meant else lines
+
+
+def _is_cut_off(line: list[Scored], size: tuple[int, ...]) -> bool:
+    """Return whether the frame of a photo, size in px, cuts all of a line but low marks."""
+    least = LOW * max(one.piece.height for one in line)
+    return all(one.piece.touches(size, FRAME) for one in line if one.piece.height > least)
 
 
 def _sizes(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,10 @@ from PIL import Image
 from digits import images, model
 from digits.home import MODEL, PROJECT
 from digits.images import paths
-from digits.images.cuts import DENSE, SPARSE, cut
+from digits.images.cuts import cut
 from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
-from digits.images.paths import FEW, TEXT, Scored, read_lines
+from digits.images.paths import TEXT, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _doubts, _off_frame, _without_table
 from digits.images.signs import crossness
@@ -270,9 +270,9 @@ def touching_pair(one, other):
     return Piece(0, 0, both), left
 
 
-def has_right_cut(piece, left, density):
+def has_right_cut(piece, left):
     """Return whether some cut of a piece leaves what is left and little else on its left."""
-    parts, _ = cut(piece, density)
+    parts, _ = cut(piece)
     found = np.zeros_like(left)
     for part in parts:
         found[part.top : part.bottom, part.left : part.right] |= part.mask
@@ -281,19 +281,15 @@ def has_right_cut(piece, left, density):
     return False
 
 
-def test_cut_dense_has_the_place_of_contact_more_often_than_sparse(clear):
+def test_cut_has_the_place_of_contact_of_most_pairs(clear):
     pairs = [touching_pair(one, other) for one in clear for other in clear[[0, 3, 5, 7, 8]]]
-    dense, sparse = (
-        sum(has_right_cut(*pair, density) for pair in pairs) for density in (DENSE, SPARSE)
-    )
-    assert dense > 0.5 * len(pairs)
-    assert dense > sparse
+    assert sum(has_right_cut(*pair) for pair in pairs) > 0.5 * len(pairs)
 
 
 def test_cut_wide_piece_is_cut_at_more_places_than_a_narrow_one(clear):
     pair, _ = touching_pair(clear[3], clear[5])
     row = Piece(0, 0, np.concatenate([pair.mask] * 3, axis=1))
-    assert len(cut(row, DENSE)[0]) > 1.2 * len(cut(pair, DENSE)[0])
+    assert len(cut(row)[0]) > 1.2 * len(cut(pair)[0])
 
 
 def answering(*probabilities):
@@ -325,55 +321,33 @@ def test_read_lines_text_is_neither_cut_nor_joined():
     assert not asked
 
 
-def test_read_lines_many_pieces_of_several_digits_are_cut_sparsely(clear):
-    piece, _ = touching_pair(clear[3], clear[5])
-    unsure = Scored(piece, np.zeros((28, 28), np.uint8), np.full(10, 0.1, np.float32))
-    counts = []
+def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks(clear):
+    rng = np.random.default_rng(0)
+    pieces = [touching_pair(*clear[rng.integers(0, 10, 2)])[0] for _ in range(6)]
+    answers = {}
 
-    def score(pieces):
-        counts.append(len(pieces))
-        return [replace(unsure, piece=one) for one in pieces]
+    def score(some):
+        for one in some:
+            key = one.left, one.top, one.mask.tobytes()
+            if key not in answers:
+                answers[key] = rng.dirichlet(np.full(10, 0.1)).astype(np.float32)
+        digit = np.zeros((28, 28), np.uint8)
+        return [Scored(one, digit, answers[one.left, one.top, one.mask.tobytes()]) for one in some]
 
-    for n in (FEW, FEW + 1):
-        spread = [replace(unsure, piece=replace(piece, left=500 * i)) for i in range(n)]
-        read_lines([spread], score)
-    assert counts[1] < counts[0] / 2
-
-
-def test_promising_gives_the_same_numbers_with_fewer_looks(held_out, net, monkeypatch):
-    rng = np.random.default_rng(3)
-    drawn = [number_pictures.draw("touching", *held_out, rng)[0] for _ in range(12)]
-    looks = []
-    predict = model.predict
-    monkeypatch.setattr(
-        model, "predict", lambda *given: looks.append(len(given[1])) or predict(*given)
-    )
-
-    def read_all():
-        looks.clear()
-        numbers = [images.read_digits(picture, net) for picture in drawn]
-        return [[(one.box, int(one.probabilities.argmax())) for one in n] for n in numbers], sum(
-            looks
-        )
-
-    few, fewer_looks = read_all()
-    monkeypatch.setattr(paths, "_promising", lambda arcs, least: arcs)
-    every, more_looks = read_all()
-    assert few == every
-    assert fewer_looks < 0.9 * more_looks
-
-
-def test_read_lines_clear_piece_is_looked_at_in_few_parts(clear):
-    piece, _ = touching_pair(clear[3], clear[5])
-    looks = []
-
-    def score(pieces):
-        looks.append(len(pieces))
-        return [replace(answering(0.1), piece=one) for one in pieces]
-
-    for answer in [(0.93, 0.07), (0.3, 0.3, 0.3)]:
-        read_lines([[replace(answering(*answer), piece=piece)]], score)
-    assert looks[0] < looks[1] / 3
+    line = [replace(one, left=500 * i) for i, one in enumerate(pieces)]
+    line = [replace(answering(0.5, 0.4), piece=one) for one in line]
+    (path,) = read_lines([line], score)
+    looks = len(answers)
+    every = list(paths._arcs(line, paths.line_height(line), is_text=False))
+    scored = [
+        arc if arc.scored or arc.left_out else replace(arc, scored=score([arc.piece])[0])
+        for arc in every
+    ]
+    best = paths._best_path([arc for arc in scored if not (arc.scored and arc.scored.cross)])
+    assert [(arc.start, arc.end, arc.left_out) for arc in path] == [
+        (arc.start, arc.end, arc.left_out) for arc in best
+    ]
+    assert looks < len(answers) / 2
 
 
 def test_crossness_plus_is_high_and_digits_are_low(clear):

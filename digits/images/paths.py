@@ -14,19 +14,17 @@ from functools import cached_property
 
 import numpy as np
 
-from digits.images.cuts import DENSE, SPARSE, Density, cut
+from digits.images.cuts import MOST_PARTS, cut
 from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
 MOST_JOINED = 4  # pieces of one broken digit
-FEW = 8  # broad pieces in a picture, at most, that are cut densely: it takes long
 TEXT = 100  # pieces that may be several digits; a picture of more shows letters
 NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 0.9  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
-BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
@@ -84,8 +82,8 @@ class Arc:
 
     @property
     def score(self) -> float:
-        """How much speaks for its being what it is taken for, at most 0."""
-        return self.prior if self.left_out else self.prior + self.read.evidence
+        """How much speaks for its being what it is taken for; the most that may, if not scored."""
+        return self.prior + self.scored.evidence if self.scored else self.prior
 
     @property
     def read(self) -> Scored:
@@ -97,31 +95,29 @@ class Arc:
 def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
     """Return each line's best path: its digits and what is left out, left to right.
 
+    An arc that is not scored counts for the most that it may be, and only what then lies on a best
+    path is scored: the same path is found as if all were, and the network sees a fraction of them.
+
     lines: the pieces, scored one by one. score: scores further ones, all lines' in one call.
     """
     pairs = [(line, line_height(line)) for line in lines]
-    density = _density(pairs)
-    graphs = [list(_arcs(line, height, density)) for line, height in pairs]
-    waiting = [arc for arcs in graphs for arc in arcs if arc.scored is None and not arc.left_out]
-    answers = iter(score([arc.piece for arc in waiting]))
-    graphs = [
-        [arc if arc.scored or arc.left_out else replace(arc, scored=next(answers)) for arc in arcs]
-        for arcs in graphs
-    ]
-    return [_best_path(arcs) for arcs in graphs]
-
-
-def _density(lines: list[tuple[list[Scored], float]]) -> Density | None:
-    """Return how densely pieces of lines of such heights are cut; None for text: not at all."""
-    widths = [
-        one.piece.width / height
-        for line, height in lines
-        for one in line
-        if _may_be_several(one, height)
-    ]
-    if len(widths) > TEXT:
-        return None
-    return DENSE if sum(width > BROAD for width in widths) <= FEW else SPARSE
+    several = sum(_may_be_several(one, height) for line, height in pairs for one in line)
+    graphs = [list(_arcs(line, height, several > TEXT)) for line, height in pairs]
+    while True:
+        paths = [_best_path(arcs) for arcs in graphs]
+        waiting = [arc for path in paths for arc in path if not arc.left_out and not arc.scored]
+        signs = {arc for path in paths for arc in path if arc.scored and arc.scored.cross}
+        if not waiting and not signs:
+            return paths
+        answers = dict(zip(waiting, score([arc.piece for arc in waiting]), strict=True))
+        graphs = [
+            [
+                replace(arc, scored=answers[arc]) if arc in answers else arc
+                for arc in arcs
+                if arc not in signs
+            ]
+            for arcs in graphs
+        ]
 
 
 def line_height(line: list[Scored]) -> float:
@@ -133,23 +129,18 @@ def line_height(line: list[Scored]) -> float:
     return float(np.median(heights[heights >= heights.max() / 2]))
 
 
-def _arcs(line: list[Scored], height: float, density: Density | None) -> Iterator[Arc]:
-    """Yield every arc of a line: whole pieces, parts of pieces, neighbours joined, left out.
-
-    density: of cuts through broad pieces; None: no piece is cut or joined.
-    """
+def _arcs(line: list[Scored], height: float, is_text: bool) -> Iterator[Arc]:
+    """Yield every arc of a line: whole pieces, left out, and but in text their parts and joins."""
     starts = [0]
     for one in line:
-        parts, costs = _parts(one, height, density)
+        parts, costs = _parts(one, height, is_text)
         start = starts[-1]
         starts.append(start + len(parts))
-        whole = Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
-        without = Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
-        yield from (without, whole)
-        if density and len(parts) > 1:
-            cuttings = list(_arcs_of_parts(parts, costs, start, height, density.parts))
-            yield from _promising(cuttings, max(whole.score, without.score))
-    for first in range(len(line) if density else 0):
+        yield Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
+        yield Arc(start, starts[-1], one.piece, _form(one.piece, height), one)
+        if len(parts) > 1:
+            yield from _arcs_of_parts(parts, costs, start, height)
+    for first in range(0 if is_text else len(line)):
         for last in range(first + 1, min(first + MOST_JOINED, len(line))):
             some = line[first : last + 1]
             if not _may_be_one(some, height):
@@ -161,16 +152,13 @@ def _arcs(line: list[Scored], height: float, density: Density | None) -> Iterato
 
 
 def _arcs_of_parts(
-    parts: list[Piece], costs: list[float], start: int, height: float, most: int
+    parts: list[Piece], costs: list[float], start: int, height: float
 ) -> Iterator[Arc]:
-    """Yield the arcs within one piece that was cut into parts, at those costs.
-
-    most: parts that one digit may take.
-    """
+    """Yield the arcs within one piece that was cut into parts, at those costs."""
     for first in range(len(parts)):
         prior = CUT + CUT_INK * costs[first - 1] if first else 0.0
         yield Arc(start + first, start + first + 1, parts[first], LEAVE_OUT_PART, left_out=True)
-        for last in range(first, min(first + most, len(parts))):
+        for last in range(first, min(first + MOST_PARTS, len(parts))):
             if last - first + 1 == len(parts):
                 continue  # the whole piece
             piece = joined(parts[first : last + 1])
@@ -179,26 +167,11 @@ def _arcs_of_parts(
                 yield Arc(start + first, start + last + 1, piece, prior + form)
 
 
-def _promising(arcs: list[Arc], least: float) -> Iterator[Arc]:
-    """Yield the arcs of a piece's parts, by their starts, on a path that may score above `least`.
-
-    None scores more than its prior, so that what the network need not see does not change the best.
-    """
-    before, behind = {arcs[0].start: 0.0}, {max(arc.end for arc in arcs): 0.0}
-    for arc in arcs:
-        before[arc.end] = max(before.get(arc.end, -np.inf), before[arc.start] + arc.prior)
-    for arc in reversed(arcs):
-        behind[arc.start] = max(behind.get(arc.start, -np.inf), behind[arc.end] + arc.prior)
-    for arc in arcs:
-        if before[arc.start] + arc.prior + behind[arc.end] > least:
-            yield arc
-
-
-def _parts(one: Scored, height: float, density: Density | None) -> tuple[list[Piece], list[float]]:
+def _parts(one: Scored, height: float, is_text: bool) -> tuple[list[Piece], list[float]]:
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
-    if density is None or not _may_be_several(one, height):
+    if is_text or not _may_be_several(one, height):
         return [one.piece], []
-    return cut(one.piece, density if one.piece.width > BROAD * height else SPARSE)
+    return cut(one.piece)
 
 
 def _may_be_several(one: Scored, height: float) -> bool:
@@ -243,17 +216,6 @@ def _form(piece: Piece, height: float) -> float:
 
 
 def _best_path(arcs: list[Arc]) -> list[Arc]:
-    """Return the arcs of the best path from the first atom to the last that reads no sign."""
-    # Only what lies on a best path is tried for a sign: to try every arc takes long.
-    while True:
-        path = _likeliest(arcs)
-        signs = {arc for arc in path if arc.scored and arc.scored.cross}
-        if not signs:
-            return path
-        arcs = [arc for arc in arcs if arc not in signs]
-
-
-def _likeliest(arcs: list[Arc]) -> list[Arc]:
     """Return the arcs with the best sum of scores from the first atom to the last (Viterbi)."""
     best, came = {0: 0.0}, {}
     for arc in sorted(arcs, key=lambda arc: arc.start):

@@ -15,7 +15,7 @@ from PIL import Image
 from digits import images, model
 from digits.home import MODEL, PROJECT
 from digits.images import paths
-from digits.images.cuts import cut
+from digits.images.cuts import DENSE, SPARSE, cut
 from digits.images.lines import in_lines
 from digits.images.number import Number, NumberDigit
 from digits.images.paths import TEXT, Scored, read_lines
@@ -270,9 +270,9 @@ def touching_pair(one, other):
     return Piece(0, 0, both), left
 
 
-def has_right_cut(piece, left):
+def has_right_cut(piece, left, density):
     """Return whether some cut of a piece leaves what is left and little else on its left."""
-    parts, _ = cut(piece)
+    parts, _ = cut(piece, density)
     found = np.zeros_like(left)
     for part in parts:
         found[part.top : part.bottom, part.left : part.right] |= part.mask
@@ -281,15 +281,19 @@ def has_right_cut(piece, left):
     return False
 
 
-def test_cut_has_the_place_of_contact_of_most_pairs(clear):
+def test_cut_dense_has_the_place_of_contact_more_often_than_sparse(clear):
     pairs = [touching_pair(one, other) for one in clear for other in clear[[0, 3, 5, 7, 8]]]
-    assert sum(has_right_cut(*pair) for pair in pairs) > 0.5 * len(pairs)
+    dense, sparse = (
+        sum(has_right_cut(*pair, density) for pair in pairs) for density in (DENSE, SPARSE)
+    )
+    assert dense > 0.5 * len(pairs)
+    assert dense > sparse
 
 
 def test_cut_wide_piece_is_cut_at_more_places_than_a_narrow_one(clear):
     pair, _ = touching_pair(clear[3], clear[5])
     row = Piece(0, 0, np.concatenate([pair.mask] * 3, axis=1))
-    assert len(cut(row)[0]) > 1.2 * len(cut(pair)[0])
+    assert len(cut(row, DENSE)[0]) > 1.2 * len(cut(pair, DENSE)[0])
 
 
 def answering(*probabilities):

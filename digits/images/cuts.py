@@ -7,6 +7,8 @@ reads the parts decides (heuristic over-segmentation, LeCun et al. 1998, section
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -16,14 +18,23 @@ CUT_HEIGHT = 32  # px, to which a piece is reduced while cuts are looked for
 INK_COST = 1.0  # of a path, a px of ink
 PAPER_COST = 0.02  # of a path, a px of paper, so that it is short
 BEND_COST = 0.5  # of a path, a px to the side
-# Through these cuts 34 of 40 drawn numbers with touching digits can be read; through 20, 29.
-SPACING = 2  # px of CUT_HEIGHT: the least between two cuts
-MOST_CUTS = 40  # of one piece, the cheapest
-DEAREST = 20.0  # the most that a cut may cost: 14 is through two strokes
-MOST_PARTS = 25  # that one digit may take of a piece
 
 
-def cut(piece: Piece) -> tuple[list[Piece], list[float]]:
+@dataclass(frozen=True)
+class Density:
+    """At how many places a piece is cut."""
+
+    spacing: int  # px of CUT_HEIGHT: the least between two cuts
+    most: int  # cuts of one piece, the cheapest
+    dearest: float  # the most that a cut may cost: 14 is through two strokes
+
+
+SPARSE = Density(5, 9, 14.0)  # a spacing narrower than any digit but a 1
+# Through these, 34 of 40 drawn numbers with touching digits can be read; through 20 cuts, 29.
+DENSE = Density(2, 40, 20.0)
+
+
+def cut(piece: Piece, density: Density) -> tuple[list[Piece], list[float]]:
     """Return a piece cut at every candidate place, left to right, and what each cut costs.
 
     A cost is the ink crossed in 1/32 of the piece's height; there is one fewer than parts.
@@ -32,7 +43,7 @@ def cut(piece: Piece) -> tuple[list[Piece], list[float]]:
     size = max(1, round(piece.width * scale)), CUT_HEIGHT
     ink = cv2.resize(piece.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     cost, paths = _cheapest_paths(ink)
-    columns = _valleys(cost)
+    columns = _valleys(cost, density)
     if not columns:
         return [piece], []
     # How many of the paths each pixel lies right of is the number of its part.
@@ -82,15 +93,15 @@ def _descend(price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cost, paths
 
 
-def _valleys(cost: np.ndarray) -> list[int]:
+def _valleys(cost: np.ndarray, density: Density) -> list[int]:
     """Return the columns, in order, of the cheapest paths, none too near another."""
     chosen: list[int] = []
-    edge = SPACING // 2
+    edge = density.spacing // 2
     for column in np.argsort(cost, kind="stable"):
-        if cost[column] > DEAREST or len(chosen) == MOST_CUTS:
+        if cost[column] > density.dearest or len(chosen) == density.most:
             break
         inside = edge < column < len(cost) - edge
-        if inside and all(abs(column - other) >= SPACING for other in chosen):
+        if inside and all(abs(column - other) >= density.spacing for other in chosen):
             chosen.append(int(column))
     return sorted(chosen)
 

@@ -14,17 +14,19 @@ from functools import cached_property
 
 import numpy as np
 
-from digits.images.cuts import MOST_PARTS, cut
+from digits.images.cuts import DENSE, SPARSE, cut
 from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
 MOST_JOINED = 4  # pieces of one broken digit
+MOST_PARTS = 25  # of a piece that was cut, of one digit
 TEXT = 100  # pieces that may be several digits; a picture of more shows letters
 NEAR = 0.3  # of the line's height, between pieces that may be one digit
 LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 0.9  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
+BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width needs no further trial
 CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
@@ -171,7 +173,7 @@ def _parts(one: Scored, height: float, is_text: bool) -> tuple[list[Piece], list
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
     if is_text or not _may_be_several(one, height):
         return [one.piece], []
-    return cut(one.piece)
+    return cut(one.piece, DENSE if one.piece.width > BROAD * height else SPARSE)
 
 
 def _may_be_several(one: Scored, height: float) -> bool:

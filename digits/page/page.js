@@ -57,8 +57,9 @@ if (!window.digits) {
 
   // A picture stands before its digits' cards do: what is tapped in between opens once it is there.
   function judge() {
-    const card = wanted && document.querySelector(`[data-digit="${CSS.escape(wanted)}"]`);
-    const button = card?.closest?.('[data-testid="stVerticalBlock"]').querySelector("button");
+    if (!wanted) return;
+    const card = document.querySelector(`[data-digit="${CSS.escape(wanted)}"]`);
+    const button = card?.closest('[data-testid="stVerticalBlock"]').querySelector("button");
     if (!card || (!button && document.querySelector("[data-test-script-state=running]"))) return;
     wanted = "";
     card.scrollIntoView({ block: "center" });

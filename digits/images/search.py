@@ -124,7 +124,8 @@ def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:
     maps, of dark and of bright ink, shows best.
     """
     if len(maps) == 1:
-        return panels(maps[0].ink > 0, upright=True)
+        outlined = maps[0].ink > 0
+        return panels(outlined, upright=True) or panels(outlined)
     frames = [clear_marks(one.ink) for one in maps[:2]]
     return sheets(rgb) + [
         corners for mask in frames if mask is not None for corners in panels(mask)

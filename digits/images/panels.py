@@ -14,24 +14,35 @@ def sheets(rgb: np.ndarray) -> list[np.ndarray]:
     A white sheet is the brightest in its weakest channel, a coloured one in its strongest.
     rgb: uint8 (h, w, 3).
     """
-    masks = _sheet(rgb.min(axis=2)), _sheet(rgb.max(axis=2))
-    return [corners for mask in masks if mask is not None for corners in panels(mask)]
+    masks = [mask for light in (rgb.min(axis=2), rgb.max(axis=2)) for mask in _sheets(light)]
+    return [corners for mask in masks for corners in panels(mask)]
 
 
-def _sheet(light: np.ndarray) -> np.ndarray | None:
-    """Return a mask, uint8 (h, w), 0 or 1, of what is bright, if it may be a sheet on a table.
+def _sheets(light: np.ndarray) -> list[np.ndarray]:
+    """Return masks, uint8 (h, w), 0 or 1, of what is bright, if it may be a sheet on a table.
 
-    A darker table's edge runs around it. light: uint8 (h, w).
+    A darker table's edge runs around it. Where half of the sheet is in shade, that is nearer to the
+    table than to the other half, and told from it in a second step. light: uint8 (h, w).
     """
     light = cv2.medianBlur(light, 5)
-    _, mask = cv2.threshold(light, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    level, _ = cv2.threshold(light, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark = light[light <= level]
+    lower, _ = cv2.threshold(dark, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    masks = [_opened(light > above) for above in (lower, level)]
+    return [mask for mask in masks if _is_edged(mask, light)]
+
+
+def _opened(mask: np.ndarray) -> np.ndarray:
+    """Return a mask, uint8 (h, w), 0 or 1, without what is thin in it."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+
+
+def _is_edged(mask: np.ndarray, light: np.ndarray) -> bool:
+    """Return whether a sheet's mask, uint8 (h, w), is that much brighter than what is around it."""
     ring = np.ones((9, 9), np.uint8)
     beside = cv2.dilate(mask, ring) > mask
     within = mask > cv2.erode(mask, ring)
-    if not beside.any() or np.median(light[within]) - np.median(light[beside]) < EDGE:
-        return None
-    return mask
+    return beside.any() and np.median(light[within]) - np.median(light[beside]) >= EDGE
 
 
 def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:

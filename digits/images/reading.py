@@ -41,6 +41,7 @@ EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet
 OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
 FRAME = 2  # a part of such an edge, where the sheet lies askew
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
+EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
@@ -68,10 +69,11 @@ def read_number(
     if found is None:
         raise ImageError(NO_DIGIT)
     number = _read(found, net)
-    if _doubts(number) > DOUBTFUL * len(number) or not np.array_equal(found.view, np.eye(3)):
+    if _doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
-        number = max([number, *others], key=_clear)
+        edge = _edge(found, rgb.shape)
+        number = max([number, *others], key=lambda one: _clear(one, edge * (one is not number)))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
@@ -104,10 +106,22 @@ def _unread(number: Number) -> int:
     return sum(box[3] > least for box in number.left_out if box not in number.signs)
 
 
-def _clear(number: Number) -> int:
-    """Return how many more digits are sure than doubtful or left out."""
-    sure = sum(one.probabilities.max() >= SURE for one in number)
-    return sure - _doubts(number)
+def _clear(number: Number, edge: np.ndarray) -> int:
+    """Return how many more digits are sure than doubtful or left out, those across an edge aside.
+
+    edge: uint8 (h, w), 0 or 1, in px of the picture.
+    """
+    sure = [one.box for one in number if one.probabilities.max() >= SURE]
+    return sum(not edge[y : y + h, x : x + w].any() for x, y, w, h in sure) - _doubts(number)
+
+
+def _edge(found: Found, size: tuple[int, ...]) -> np.ndarray:
+    """Return a mask of the edge of the panel that was searched: uint8 (h, w), 0 or 1, in size."""
+    edge = np.zeros(size[:2], np.uint8)
+    if found.panel is not None:
+        corners = np.rint(found.panel).astype(np.int32)
+        cv2.polylines(edge, [corners], True, 1, 1 + max(size) // EDGE_PART)
+    return edge
 
 
 def _page(found: Found) -> Page:

@@ -51,6 +51,7 @@ class Found:
     touches: bool  # whether it reaches the frame
     photo: bool  # a photo or scan, whose paper varies with the light; no drawing
     view: np.ndarray  # float (3, 3), the homography that takes px of the picture to px of rgb
+    panel: np.ndarray | None  # float32 (4, 2), px of the picture, the panel's corners; None: all
 
 
 def find_ink(rgb: np.ndarray) -> np.ndarray:
@@ -88,7 +89,7 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
         panel, view = cut_out(rgb, corners, scale, rim)
         inside = search(panel, depth - 1)
         if inside is not None and (paper is not None or _outweighs(inside, found, corners)):
-            return replace(inside, view=inside.view @ view)
+            return replace(inside, view=inside.view @ view, panel=corners / scale)
     return found
 
 
@@ -152,6 +153,7 @@ def _found(rgb: np.ndarray, scale: float, best: Candidate) -> Found:
         touches=bool(parts.touches[part]),
         photo=best.map.plane is not None,
         view=np.eye(3),
+        panel=None,
     )
 
 

@@ -38,11 +38,14 @@ def _opened(mask: np.ndarray) -> np.ndarray:
 
 
 def _is_edged(mask: np.ndarray, light: np.ndarray) -> bool:
-    """Return whether a sheet's mask, uint8 (h, w), is that much brighter than what is around it."""
+    """Return whether light, uint8 (h, w), falls at once along the edge of a sheet's mask, (h, w).
+
+    Over the same few px it hardly falls where the mask ends in shade that deepens slowly.
+    """
     ring = np.ones((9, 9), np.uint8)
     beside = cv2.dilate(mask, ring) > mask
-    within = mask > cv2.erode(mask, ring)
-    return beside.any() and np.median(light[within]) - np.median(light[beside]) >= EDGE
+    fall = cv2.morphologyEx(light, cv2.MORPH_GRADIENT, ring)
+    return beside.any() and np.median(fall[beside]) >= EDGE
 
 
 def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:
@@ -51,6 +54,7 @@ def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:
     Corners are float32 (4, 2), clockwise from the upper left one, in px.
     mask: bool or uint8 (h, w). upright: whether the outline's sides run as the picture's do.
     """
+    frame = (mask.shape[0] - 1) * (mask.shape[1] - 1)  # corners are the middles of pixels
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     for outline in sorted(outlines, key=cv2.contourArea, reverse=True)[:4]:
         corners = _upright_corners(outline) if upright else _corners(outline)
@@ -59,7 +63,7 @@ def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:
             continue
         area = cv2.contourArea(corners)
         # No piece may be missing: a thick 1 or 8 would be a panel, with the gaps in it for ink.
-        if 0.93 < cv2.contourArea(outline) / area < 1.07 and area < 0.95 * mask.size:
+        if 0.93 < cv2.contourArea(outline) / area < 1.07 and area < 0.95 * frame:
             first = int(corners.sum(axis=1).argmin())
             return [np.roll(corners, -first, axis=0).astype(np.float32)]
     return []

@@ -73,7 +73,7 @@ def read_number(
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
         edge = _edge(found, rgb.shape)
-        number = max([number, *others], key=lambda one: _clear(one, edge * (one is not number)))
+        number = max([number, *others], key=lambda one: _clear(one) - _across(edge, one, number))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
@@ -106,13 +106,26 @@ def _unread(number: Number) -> int:
     return sum(box[3] > least for box in number.left_out if box not in number.signs)
 
 
-def _clear(number: Number, edge: np.ndarray) -> int:
-    """Return how many more digits are sure than doubtful or left out, those across an edge aside.
+def _clear(number: Number) -> int:
+    """Return how many more digits are sure than doubtful or left out."""
+    sure = sum(one.probabilities.max() >= SURE for one in number)
+    return sure - _doubts(number)
 
-    edge: uint8 (h, w), 0 or 1, in px of the picture.
+
+def _across(edge: np.ndarray, number: Number, within: Number) -> int:
+    """Return how many sure digits lie across a panel's edge, where the edge is read as a 1.
+
+    Those that were read within the panel are digits. edge: uint8 (h, w), 0 or 1.
     """
     sure = [one.box for one in number if one.probabilities.max() >= SURE]
-    return sum(not edge[y : y + h, x : x + w].any() for x, y, w, h in sure) - _doubts(number)
+    across = [box for box in sure if edge[_slices(box)].any()]
+    return sum(not any(_covers(box, one.box) for one in within) for box in across)
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    """Return where in a picture the box lies: rows and columns."""
+    left, top, width, height = box
+    return slice(max(0, top), top + height), slice(max(0, left), left + width)
 
 
 def _edge(found: Found, size: tuple[int, ...]) -> np.ndarray:

@@ -243,10 +243,16 @@ def boxes(hand: Hand) -> tuple[np.ndarray, str]:
     return np.concatenate(cells, axis=1), texts
 
 
+def turned(hand: Hand) -> tuple[np.ndarray, str]:
+    """One line, in a picture that `draw` turns as an editor does."""
+    return line(hand)
+
+
 KINDS: dict[str, Callable[[Hand], tuple[np.ndarray, str]]] = {
     kind.__name__: kind
     for kind in (
         line, unlike, groups, lines, grid, slanted, touching, signs, underlined, printed, boxes,
+        turned,
     )
 }  # fmt: skip
 SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing but digits apart
@@ -313,4 +319,5 @@ def draw(
     page = cv2.copyMakeBorder(ink, *around, cv2.BORDER_CONSTANT)
     scale = min(1.0, 1024 / max(page.shape))
     page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return PAPERS[rng.integers(len(PAPERS))](page, rng), text
+    picture = PAPERS[rng.integers(len(PAPERS))](page, rng)
+    return pictures.turned_in_editor(picture, rng) if kind == "turned" else picture, text

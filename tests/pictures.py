@@ -666,6 +666,22 @@ def close_crop(digit, rng):
     return as_jpeg(camera(pixels, rng), rng)
 
 
+def turned(digit, rng):
+    """A photo or scan turned in an editor."""
+    return turned_in_editor((photo, scan)[rng.integers(2)](digit, rng), rng)
+
+
+def turned_in_editor(picture, rng):
+    """The picture turned by 1 to 15 degrees either way, its corners filled with one colour."""
+    black_white_or_any = (0,) * 3, (255,) * 3, tuple(rng.integers(0, 256, 3).tolist())
+    return picture.convert("RGB").rotate(
+        rng.choice([-1, 1]) * rng.uniform(1, 15),
+        Image.Resampling.BICUBIC,
+        expand=True,
+        fillcolor=black_white_or_any[rng.integers(3)],
+    )
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -674,5 +690,6 @@ KINDS = {
         thin_stroke, coloured, table_edge, tiny_in_corner, crop_on_white, screenshot, screen_glare,
         cut_by_frame, tight, small, notebook, whiteboard, kraft, thick_marker, paint_app,
         screen_photo, finger, sticky_note, broken, form_box, neighbours, whole_page, close_crop,
+        turned,
     )
 }  # fmt: skip

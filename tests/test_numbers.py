@@ -157,6 +157,41 @@ def test_without_table_part_of_its_edge_goes_where_it_reaches_a_photos_frame(lef
     assert _without_table([*digits, edge], (1024, 800), photo) == [*digits, *[edge] * kept]
 
 
+def on_table(clear, shade, turn=8):
+    """A sheet with 9 3 5 on a dark table, turned by so many degrees: RGB float32 (480, 640, 3).
+
+    shade: how much of the light is left at the bottom of the sheet, 1 for all.
+    """
+    places = [(60, 40), (190, 40), (320, 220)]
+    page = np.asarray(page_of(clear[[9, 3, 5]], places, (460, 320)), np.float32)
+    sheet = np.full((480, 640, 3), -1, np.float32)
+    sheet[80:400, 90:550] = page * np.geomspace(0.85, 0.85 * shade, 320)[:, None, None]
+    view = cv2.getRotationMatrix2D((320, 240), turn, 1)
+    flat = cv2.warpAffine(sheet, view, (640, 480), borderValue=(-1, -1, -1))
+    table = np.random.default_rng(0).normal((48, 44, 40), 3, flat.shape)
+    return np.where(flat < 0, table, flat + np.random.default_rng(1).normal(0, 2, flat.shape))
+
+
+@pytest.mark.parametrize("shade", [1, 0.4])
+@pytest.mark.parametrize("turn", [-8, 3])
+def test_read_digits_sheet_askew_on_a_table_is_read_whole_and_its_edges_are_no_ones(
+    shade, turn, clear, net
+):
+    picture = pictures.as_picture(on_table(clear, shade, turn))
+    assert images.read_digits(picture, net).text() == "93 / 5"
+
+
+@pytest.mark.parametrize("fill", [(0,) * 3, (150,) * 3, (120, 85, 50), (255,) * 3])
+@pytest.mark.parametrize("angle", [-8, 1.5, 4])
+def test_read_digits_photo_turned_in_an_editor_reads_as_before(fill, angle, clear, net):
+    rng = np.random.default_rng(4)
+    row = page_of(clear[[3, 8, 5]], [(60, 60), (170, 60), (280, 60)], (400, 180))
+    photo = np.asarray(row, np.float32) * 0.75 * pictures.light(180, 400, rng, 0.3)
+    photo = pictures.as_picture(pictures.camera(photo, rng))
+    turned = photo.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=fill)
+    assert images.read_digits(turned, net).text() == "385"
+
+
 def test_read_digits_line_that_the_frame_cuts_off_is_left_out_of_a_photo_alone(clear, net):
     rng = np.random.default_rng(0)
     page = np.zeros((420, 600), np.float32)

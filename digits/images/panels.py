@@ -63,7 +63,7 @@ def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:
             continue
         area = cv2.contourArea(corners)
         # No piece may be missing: a thick 1 or 8 would be a panel, with the gaps in it for ink.
-        if 0.93 < cv2.contourArea(outline) / area < 1.07 and area < 0.95 * frame:
+        if 0.93 < cv2.contourArea(outline) / area < 1.07 and area < 0.98 * frame:
             first = int(corners.sum(axis=1).argmin())
             return [np.roll(corners, -first, axis=0).astype(np.float32)]
     return []

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 EDGE = 25  # levels; a sheet is that much brighter than the table along its edge
+SAME = 5  # px between the corners of two outlines of one sheet: it is looked into once
 
 
 def sheets(rgb: np.ndarray) -> list[np.ndarray]:
@@ -15,7 +16,11 @@ def sheets(rgb: np.ndarray) -> list[np.ndarray]:
     rgb: uint8 (h, w, 3).
     """
     masks = [mask for light in (rgb.min(axis=2), rgb.max(axis=2)) for mask in _sheets(light)]
-    return [corners for mask in masks for corners in panels(mask)]
+    found: list[np.ndarray] = []
+    for corners in (corners for mask in masks for corners in panels(mask)):
+        if not any(np.abs(corners - other).max() < SAME for other in found):
+            found.append(corners)
+    return found
 
 
 def _sheets(light: np.ndarray) -> list[np.ndarray]:
@@ -38,14 +43,11 @@ def _opened(mask: np.ndarray) -> np.ndarray:
 
 
 def _is_edged(mask: np.ndarray, light: np.ndarray) -> bool:
-    """Return whether light, uint8 (h, w), falls at once along the edge of a sheet's mask, (h, w).
-
-    Over the same few px it hardly falls where the mask ends in shade that deepens slowly.
-    """
+    """Return whether a sheet's mask, uint8 (h, w), is that much brighter than what is around it."""
     ring = np.ones((9, 9), np.uint8)
     beside = cv2.dilate(mask, ring) > mask
-    fall = cv2.morphologyEx(light, cv2.MORPH_GRADIENT, ring)
-    return beside.any() and np.median(fall[beside]) >= EDGE
+    within = mask > cv2.erode(mask, ring)
+    return bool(beside.any() and np.median(light[within]) - np.median(light[beside]) >= EDGE)
 
 
 def panels(mask: np.ndarray, upright: bool = False) -> list[np.ndarray]:

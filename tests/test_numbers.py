@@ -168,7 +168,7 @@ def on_table(clear, shade, turn=8):
     sheet[80:400, 90:550] = page * np.geomspace(0.85, 0.85 * shade, 320)[:, None, None]
     view = cv2.getRotationMatrix2D((320, 240), turn, 1)
     flat = cv2.warpAffine(sheet, view, (640, 480), borderValue=(-1, -1, -1))
-    table = np.random.default_rng(0).normal((48, 44, 40), 3, flat.shape)
+    table = np.random.default_rng(0).normal((48, 44, 40), 12, flat.shape)
     return np.where(flat < 0, table, flat + np.random.default_rng(1).normal(0, 2, flat.shape))
 
 

@@ -32,7 +32,7 @@ WORK_SIDE = 320  # px, long side while searching for the digit
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
-SPANNING, FULL = 0.97, 0.75  # of the frame's sides, and of its own px, has a picture in it at least
+SPANNING, FULL = 0.97, 0.9  # of the frame's sides, and of its own px, has a picture in it at least
 
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
 

@@ -157,7 +157,7 @@ def test_without_table_part_of_its_edge_goes_where_it_reaches_a_photos_frame(lef
     assert _without_table([*digits, edge], (1024, 800), photo) == [*digits, *[edge] * kept]
 
 
-def on_table(clear, shade, turn=8):
+def on_table(clear, shade, turn):
     """A sheet with 9 3 5 on a dark table, turned by so many degrees: RGB float32 (480, 640, 3).
 
     shade: how much of the light is left at the bottom of the sheet, 1 for all.

@@ -89,6 +89,28 @@ def wait_for(server: Server, path: str) -> None:
 
 # --- What a person does on the page; page: Playwright's ---
 
+WATCH_SERVER = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (message) {
+    this.onanswer ??= this.addEventListener("message", () => { window.asked = undefined; }) || true;
+    window.asked = performance.now();
+    return send.call(this, message);
+};
+"""
+IS_STILL = """() => {
+    const now = performance.now();
+    const moves = one =>
+        one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity;
+    const busy = now - window.asked < 5000  // ms; what is not answered until then never is
+        || !document.querySelector("[data-test-script-state=notRunning]")
+        || document.querySelector("[data-stale=true]")
+        || document.getAnimations().some(moves);
+    window.still = busy ? now : window.still ?? now;
+    const isStill = now - window.still > 300;  // ms, for the last of the layout
+    if (isStill) window.still = undefined;  // the next call begins anew
+    return isStill;
+}"""
+
 
 def upload(page, *paths: Path) -> None:
     """Hand in pictures."""
@@ -102,9 +124,11 @@ def click(page, role: str, name: str) -> None:
 
 
 def settle(page) -> None:
-    """Return once the page stands still."""
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-    page.wait_for_timeout(300)  # ms, for the last of the layout
+    """Return once the page stands still.
+
+    A page opened with WATCH_SERVER is not still either while the server has yet to answer a tap.
+    """
+    page.wait_for_function(IS_STILL)
 
 
 def draw(page, corners, box) -> None:

@@ -1,53 +1,42 @@
 """Where touching digits may be cut: one piece -> its parts from left to right.
 
-Every cut is a path from top to bottom that crosses as little ink as possible (Wang and Jean 1994,
-https://doi.org/10.1016/0893-6080(94)90072-8); there are more of them than are right, and what
-reads the parts decides (heuristic over-segmentation, LeCun et al. 1998, section V).
+Every cut is a path from top to bottom, as Wang and Jean have it (1994,
+https://doi.org/10.1016/0893-6080(94)90072-8), but along what a network that was trained on drawn
+digits takes for their `borders`, not through the least ink. There are more cuts than are right, and
+what reads the parts decides (heuristic over-segmentation, LeCun et al. 1998, section V).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
+from digits.images.borders import HEIGHT, borders
 from digits.images.pieces import Piece
 
-CUT_HEIGHT = 32  # px, to which a piece is reduced while cuts are looked for
-INK_COST = 1.0  # of a path, a px of ink
-PAPER_COST = 0.02  # of a path, a px of paper, so that it is short
-BEND_COST = 0.5  # of a path, a px to the side
+FAINT = 1e-3  # the least likely that a border is: even there a path may go on
+BEND_COST = 0.003  # of a path, a px to the side, in nats; so that it is straight where it may be
+SPACING = 3  # px of HEIGHT: the least between two cuts
+MOST = 12  # cuts of one piece, the cheapest
+EACH = 5  # cuts to a width of HEIGHT, if a piece is so wide that these are more
+DEAREST = 4.0  # nats: the most that a cut may cost; of those that cost 2, 3 % are right
 
 
-@dataclass(frozen=True)
-class Density:
-    """At how many places a piece is cut."""
-
-    spacing: int  # px of CUT_HEIGHT: the least between two cuts
-    most: int  # cuts of one piece, the cheapest
-    dearest: float  # the most that a cut may cost: 14 is through two strokes
-
-
-SPARSE = Density(5, 9, 14.0)  # a spacing narrower than any digit but a 1
-# Through these, 34 of 40 drawn numbers with touching digits can be read; through 20 cuts, 29.
-DENSE = Density(2, 40, 20.0)
-
-
-def cut(piece: Piece, density: Density) -> tuple[list[Piece], list[float]]:
+def cut(piece: Piece) -> tuple[list[Piece], list[float]]:
     """Return a piece cut at every candidate place, left to right, and what each cut costs.
 
-    A cost is the ink crossed in 1/32 of the piece's height; there is one fewer than parts.
+    A cost is the mean of minus the logarithm of the probability that the cut follows a border, in
+    nats; there is one fewer than parts.
     """
-    scale = CUT_HEIGHT / piece.height
-    size = max(1, round(piece.width * scale)), CUT_HEIGHT
+    scale = HEIGHT / piece.height
+    size = max(1, round(piece.width * scale)), HEIGHT
     ink = cv2.resize(piece.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     cost, paths = _cheapest_paths(ink)
-    columns = _valleys(cost, density)
+    columns = _valleys(cost)
     if not columns:
         return [piece], []
     # How many of the paths each pixel lies right of is the number of its part.
-    rows = np.minimum((np.arange(piece.height) * scale).astype(int), CUT_HEIGHT - 1)
+    rows = np.minimum((np.arange(piece.height) * scale).astype(int), HEIGHT - 1)
     across = (np.arange(piece.width) + 0.5) * scale
     number = np.zeros(piece.mask.shape, int)
     for column in columns:
@@ -65,7 +54,7 @@ def _cheapest_paths(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cost: float (w,). paths: int (h, w), the column of each path in every row.
     ink: float32 (h, w), 0 paper, 1 ink.
     """
-    price = INK_COST * ink + PAPER_COST
+    price = -np.log(borders(ink) + FAINT) / HEIGHT
     middle = len(ink) // 2
     up_cost, up = _descend(price[middle::-1])
     down_cost, down = _descend(price[middle:])
@@ -93,15 +82,16 @@ def _descend(price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cost, paths
 
 
-def _valleys(cost: np.ndarray, density: Density) -> list[int]:
+def _valleys(cost: np.ndarray) -> list[int]:
     """Return the columns, in order, of the cheapest paths, none too near another."""
     chosen: list[int] = []
-    edge = density.spacing // 2
+    edge = SPACING // 2
+    most = max(MOST, EACH * len(cost) // HEIGHT)
     for column in np.argsort(cost, kind="stable"):
-        if cost[column] > density.dearest or len(chosen) == density.most:
+        if cost[column] > DEAREST or len(chosen) == most:
             break
         inside = edge < column < len(cost) - edge
-        if inside and all(abs(column - other) >= density.spacing for other in chosen):
+        if inside and all(abs(column - other) >= SPACING for other in chosen):
             chosen.append(int(column))
     return sorted(chosen)
 

@@ -1,4 +1,7 @@
-"""Reading order: pieces -> lines from top to bottom, each from left to right."""
+"""Reading order: pieces -> lines from top to bottom, each from left to right.
+
+What stands between the boxes of a form is told from the digits here as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from digits.images.pieces import Piece
 
 SHARED = 0.4  # of the lower one's height, that two pieces of a line have in common at least
 TALL = 0.5  # of its neighbours' height; what is lower, a dot or a bar, tells no line's course
+SLIM = 0.2  # width over height of a stroke between two boxes, at most
+BEYOND = 0.1  # of its height, by which such a stroke goes beyond the digits beside it, both ways
 
 
 def in_lines(pieces: list[Piece], height: float) -> list[list[Piece]]:
@@ -55,3 +60,28 @@ def _apart(one: Piece, other: Piece) -> float:
     across = max(one.left, other.left) - min(one.right, other.right)
     down = max(one.top, other.top) - min(one.bottom, other.bottom)
     return max(0, across) + 2 * max(0, down)
+
+
+def dividers(line: list[Piece]) -> list[Piece]:
+    """Return which pieces of a line, left to right, stand between the boxes of a form.
+
+    They are narrow and go beyond the digits beside them above and below; a 1 does not.
+    """
+    slim = [piece for piece in line if piece.width < SLIM * piece.height]
+    broad = [piece for piece in line if piece not in slim]
+    return [
+        piece
+        for piece in slim
+        if _goes_beyond(piece, [one for one in broad if one.height > TALL * piece.height])
+    ]
+
+
+def _goes_beyond(piece: Piece, others: list[Piece]) -> bool:
+    """Return whether a piece begins above and ends below the nearest others on either side."""
+    before = [other for other in others if other.middle < piece.middle]
+    after = [other for other in others if other.middle >= piece.middle]
+    far = BEYOND * piece.height
+    return bool(others) and all(
+        piece.top < other.top - far and piece.bottom > other.bottom + far
+        for other in before[-1:] + after[:1]
+    )

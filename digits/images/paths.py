@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from digits.images.cuts import DENSE, SPARSE, cut
+from digits.images.cuts import cut
 from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
@@ -26,16 +26,15 @@ LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 0.9  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
-BROAD = 0.8  # of the line's height; what is wider and unsure is rather several digits
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
-SURE = 0.94  # probability from which a piece of usual width needs no further trial
-CERTAIN = 0.995  # probability from which a piece is no cross: a 4 is like one
+SURE = 0.94  # probability from which a piece of usual width is one digit
+ALONE = 0.98  # probability from which it is not tried as several, since few are
+CERTAIN = 0.9  # probability from which a piece is no cross: a 7 with a bar is like one
 CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
 # A score is minus an entropy, of 0 to 2.3; these are what stands against it.
 LEAVE_OUT = -1.2  # a piece that is no digit: one whose likeliest digit has less than 30 %
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
-CUT = -0.3  # each cut, beside the ink it crosses
-CUT_INK = -0.02  # per 1/32 of the height
+CUT = -0.2  # each cut, per nat of its cost
 TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW
 
@@ -50,9 +49,18 @@ class Scored:
 
     @property
     def sure(self) -> bool:
-        """Whether it is one digit without further trial."""
-        wide = self.piece.width > TWO_WIDE * self.piece.height
-        return bool(self.probabilities.max() >= SURE) and not wide
+        """Whether the network takes it for one digit."""
+        return bool(self.probabilities.max() >= SURE) and not self.wide
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is not even tried as several digits."""
+        return bool(self.probabilities.max() >= ALONE) and not self.wide
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has the width of two digits."""
+        return self.piece.width > TWO_WIDE * self.piece.height
 
     @property
     def evidence(self) -> float:
@@ -158,7 +166,7 @@ def _arcs_of_parts(
 ) -> Iterator[Arc]:
     """Yield the arcs within one piece that was cut into parts, at those costs."""
     for first in range(len(parts)):
-        prior = CUT + CUT_INK * costs[first - 1] if first else 0.0
+        prior = CUT * costs[first - 1] if first else 0.0
         yield Arc(start + first, start + first + 1, parts[first], LEAVE_OUT_PART, left_out=True)
         for last in range(first, min(first + MOST_PARTS, len(parts))):
             if last - first + 1 == len(parts):
@@ -173,13 +181,13 @@ def _parts(one: Scored, height: float, is_text: bool) -> tuple[list[Piece], list
     """Return the piece cut, with the cost of each cut, where it may be several digits."""
     if is_text or not _may_be_several(one, height):
         return [one.piece], []
-    return cut(one.piece, DENSE if one.piece.width > BROAD * height else SPARSE)
+    return cut(one.piece)
 
 
 def _may_be_several(one: Scored, height: float) -> bool:
     """Return whether a piece may be several digits, in a line so high in px."""
     tall, wide = one.piece.height >= LOW * height, one.piece.width >= NARROW * height
-    return tall and wide and not one.sure and not one.cross
+    return tall and wide and not one.alone and not one.cross
 
 
 def _may_be_one(some: list[Scored], height: float) -> bool:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from digits import model
-from digits.images.lines import in_lines
+from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit
 from digits.images.paths import LEAVE_OUT, LOW, SURE, Arc, Scored, line_height, read_lines
@@ -42,6 +42,7 @@ OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, 
 FRAME = 2  # a part of such an edge, where the sheet lies askew
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
+STROKES = 1, 7  # as which the edge of a sheet is read, and its corner
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
@@ -73,7 +74,7 @@ def read_number(
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
         edge = _edge(found, rgb.shape)
-        number = max([number, *others], key=lambda one: _clear(one) - _across(edge, one, number))
+        number = max([number, *others], key=partial(_merit, first=number, edge=edge))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
@@ -112,14 +113,22 @@ def _clear(number: Number) -> int:
     return sure - _doubts(number)
 
 
-def _across(edge: np.ndarray, number: Number, within: Number) -> int:
-    """Return how many sure digits lie across a panel's edge, where the edge is read as a 1.
+def _merit(number: Number, first: Number, edge: np.ndarray) -> int:
+    """Return how much speaks for a number beside the one that was read first.
 
-    Those that were read within the panel are digits. edge: uint8 (h, w), 0 or 1.
+    Against it speak the first one's digits that it lacks, and a panel's edge that is read as one:
+    edge, uint8 (h, w), 0 or 1, has it.
     """
-    sure = [one.box for one in number if one.probabilities.max() >= SURE]
-    across = [box for box in sure if edge[_slices(box)].any()]
-    return sum(not any(_covers(box, one.box) for one in within) for box in across)
+    further = _lacking(first, number)
+    strokes = [one.box for one in further if one.probabilities.argmax() in STROKES]
+    across = sum(bool(edge[_slices(box)].any()) for box in strokes)
+    return _clear(number) - len(_lacking(number, first)) - across
+
+
+def _lacking(number: Number, other: Number) -> list[NumberDigit]:
+    """Return the sure digits of the other number in whose places this one has none."""
+    sure = [one for one in other if one.probabilities.max() >= SURE]
+    return [one for one in sure if not any(_covers(one.box, mine.box) for mine in number)]
 
 
 def _slices(box: Box) -> tuple[slice, slice]:
@@ -186,7 +195,9 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
     else:
         height = usual_height(*_sizes([one.piece for one in scored])) if scored else 0.0
     of_piece = {one.piece: one for one in scored}
-    return [[of_piece[piece] for piece in line] for line in in_lines(list(of_piece), height)]
+    lines = in_lines(list(of_piece), height)
+    apart = {piece for line in lines for piece in dividers(line)}
+    return [[of_piece[piece] for piece in line if piece not in apart] for line in lines]
 
 
 def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:

@@ -10,7 +10,10 @@ import numpy as np
 from PIL import Image
 
 from digits import model
+from digits.images import pieces
+from digits.images.cuts import cut
 from digits.images.number import Box, Number, NumberDigit
+from digits.images.pieces import Piece
 from digits.mnist import normalise
 
 if TYPE_CHECKING:
@@ -38,15 +41,31 @@ def joined(picture: Image.Image, number: Number, i: int, net: Network | keras.Mo
 
 
 def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
-    """Return the number with its digit i as two, cut upright where there is least ink."""
+    """Return the number with its digit i as two, parted along the border that is seen in it.
+
+    Where none is seen, it is cut upright where there is least ink.
+    """
     one = number[i]
-    left, top, width, height = one.box
+    left, top, *_ = one.box
     ink = _ink(picture, one.box)
+    halves = []
+    for half in _halves(ink):
+        alone = np.where(half.mask, ink[half.top : half.bottom, half.left : half.right], 0)
+        box = left + half.left, top + half.top, half.width, half.height
+        halves.append(_read(one, box, alone.astype(np.uint8), net))
+    return Number([*number[:i], *halves, *number[i + 1 :]], number.left_out)
+
+
+def _halves(ink: np.ndarray) -> tuple[Piece, Piece]:
+    """Return the two pieces of two digits that touch: uint8 (h, w), 0 paper."""
+    parts, costs = cut(Piece(0, 0, ink > 0))
+    if costs:
+        first = 1 + int(np.argmin(costs))
+        return pieces.joined(parts[:first]), pieces.joined(parts[first:])
+    width = ink.shape[1]
     edge = max(1, round(EDGE * width))
-    cut = edge + int(ink[:, edge : max(width - edge, edge + 1)].sum(axis=0, dtype=int).argmin())
-    before = _read(one, (left, top, cut, height), ink[:, :cut], net)
-    after = _read(one, (left + cut, top, width - cut, height), ink[:, cut:], net)
-    return Number([*number[:i], before, after, *number[i + 1 :]], number.left_out)
+    at = edge + int(ink[:, edge : max(width - edge, edge + 1)].sum(axis=0, dtype=int).argmin())
+    return Piece(0, 0, ink[:, :at] > 0), Piece(at, 0, ink[:, at:] > 0)
 
 
 def _read(one: NumberDigit, box: Box, ink: np.ndarray, net: Network | keras.Model) -> NumberDigit:

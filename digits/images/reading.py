@@ -43,6 +43,7 @@ FRAME = 2  # a part of such an edge, where the sheet lies askew
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
 STROKES = 1, 7  # as which the edge of a sheet is read, and its corner
+UNSURE = 0.2  # of a word's letters, at least, the network is unsure of in print
 WORD_GAP = 0.5  # of the line's height: the least between two words
 GAP = 0.6  # of the line's height: the least between two groups
 WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
@@ -74,7 +75,8 @@ def read_number(
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
         edge = _edge(found, rgb.shape)
-        number = max([number, *others], key=partial(_merit, first=number, edge=edge))
+        merit = partial(_merit, first=number, edge=edge)
+        number = max(filter(len, [number, *others]), key=merit, default=number)
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
@@ -261,8 +263,10 @@ def _is_print(word: list[Arc], usual: float) -> bool:
     """
     letters = [arc for arc in word if not arc.left_out] or word
     height = float(np.median([arc.piece.height for arc in letters]))
-    doubtful = any(arc.left_out or arc.read.probabilities.max() < SURE for arc in word)
-    return height < SMALL * usual or (doubtful and height < SMALLER * usual and len(word) > 1)
+    full = [arc for arc in word if arc.piece.height > LOW * height]
+    unsure = sum(arc.left_out or arc.read.probabilities.max() < SURE for arc in full)
+    doubtful = len(word) > 1 and unsure > UNSURE * len(full)
+    return height < (SMALLER if doubtful else SMALL) * usual
 
 
 def _groups(path: list[Arc], digits: list[Arc], height: float) -> list[int]:

@@ -76,7 +76,7 @@ def read_number(
         others = [_read(other, net) for other in search_whole(rgb)]
         edge = _edge(found, rgb.shape)
         merit = partial(_merit, first=number, edge=edge)
-        number = max(filter(len, [number, *others]), key=merit, default=number)
+        number = max([number, *filter(len, others)], key=merit)
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])

@@ -398,7 +398,7 @@ def test_presenter_mode_is_large_and_stays_in_the_address(page):
     page.get_by_text("Presenter mode").click()
     expect(page).to_have_url(re.compile("present=true"))
     settle(page)
-    is_large = "more => document.querySelector('.answer h2').offsetHeight > more"
+    is_large = "more => document.querySelector('.answer h2')?.offsetHeight > more"
     page.wait_for_function(is_large, arg=2.5 * before)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from digits import images, model
 from digits.home import MODEL, PROJECT
-from digits.images import paths, reading
+from digits.images import cuts, paths, reading
 from digits.images.cuts import cut
 from digits.images.lines import dividers, in_lines
 from digits.images.number import Number, NumberDigit
@@ -377,6 +377,11 @@ def test_is_print_small_word_of_which_a_fifth_is_unsure(unsure, is_print):
     assert not _is_print(word, usual=70)
 
 
+@pytest.mark.parametrize("name", ["5-slashed-0.png", "6-another-0.png"])
+def test_read_digits_digit_in_a_strange_style_is_not_cut(name, net):
+    assert len(images.read_digits(images.open_picture(PROJECT / "examples" / name), net)) == 1
+
+
 def test_is_print_digit_beside_dust_is_none():
     digit, dust = answering(0.99), Piece(0, 0, np.ones((11, 12), bool))
     word = [Arc(0, 1, dust, 0.0, left_out=True), Arc(1, 2, digit.piece, 0.0, digit)]
@@ -412,7 +417,10 @@ def test_read_lines_text_is_neither_cut_nor_joined(clear, is_cut, count, looked_
     assert bool(asked) == looked_at
 
 
-def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks(clear):
+def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks(
+    clear, monkeypatch
+):
+    monkeypatch.setattr(cuts, "DEAREST", 20.0)  # so that there are many arcs
     rng = np.random.default_rng(0)
     pieces = [touching_pair(*clear[rng.integers(0, 10, 2)])[0] for _ in range(6)]
     answers = {}

@@ -19,7 +19,7 @@ BEND_COST = 0.003  # of a path, a px to the side, in nats; so that it is straigh
 SPACING = 3  # px of HEIGHT: the least between two cuts
 MOST = 12  # cuts of one piece, the cheapest
 EACH = 5  # cuts to a width of HEIGHT, if a piece is so wide that these are more
-DEAREST = 4.0  # nats: the most that a cut may cost; of those that cost 2, 3 % are right
+DEAREST = 2.0  # nats: the most that a cut may cost; of dearer ones 1 % are right
 
 
 def cut(piece: Piece) -> tuple[list[Piece], list[float]]:

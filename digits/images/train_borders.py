@@ -3,7 +3,7 @@
     python -m digits.images.train_borders --mnist DIR [--samples N] [--epochs N] [--out FILE]
 
 DIR holds MNIST's `train-images-idx3-ubyte.gz`; no digit of `train.csv` is learned from. Prints the
-loss on samples that were kept back after each epoch; takes about forty minutes on two cores.
+loss on samples that were kept back after each epoch; takes about half an hour on two cores.
 """
 
 from __future__ import annotations

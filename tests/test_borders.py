@@ -85,6 +85,12 @@ def test_borders_shipped_are_seen_between_digits_and_not_within_one(rows):
     assert np.mean(off) < 0.05
 
 
+def test_main_fewer_samples_than_are_kept_back_says_so(capsys):
+    with pytest.raises(SystemExit):
+        train_borders.main(["--mnist", "nowhere", "--samples", "500"])
+    assert "--samples is 500; 1,000 are kept back" in capsys.readouterr().err
+
+
 def test_main_learns_no_digit_of_train_csv_and_writes_weights(rows, weights, tmp_path, monkeypatch):
     drawn = []
     others = (

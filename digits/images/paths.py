@@ -29,7 +29,7 @@ WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
 LONE = 1.0  # width over height, below which what stands alone is one digit, if any: a slashed 0
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width is one digit
-ALONE = 0.98  # probability from which it is not tried as several, since few are
+ALONE = 0.98  # probability from which it is not even tried as several, which takes time
 CERTAIN = 0.6  # probability from which a piece is no cross; of 1,200 drawn ones the most had 0.38
 CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen has 0.9
 # A score is minus an entropy, of 0 to 2.3; these are what stands against it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import io
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from digits import durable
 from digits.home import PROJECT
 from digits.images import borders, touching
 from digits.model.keras_network import keras_api
@@ -35,16 +37,20 @@ BEYOND = 2  # marks the px right of a piece, which teach nothing
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw samples, train, and write the weights."""
+    """Draw samples, train, and write the weights, whole or not at all."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--mnist", type=Path, required=True)
     options.add_argument("--samples", type=int, default=160_000)
     options.add_argument("--epochs", type=int, default=5)
     options.add_argument("--out", type=Path, default=borders.WEIGHTS)
     given = options.parse_args(argv)
+    if given.samples <= KEPT_BACK:
+        options.error(f"--samples is {given.samples}; {KEPT_BACK:,} are kept back, so ask for more")
     inks, marks = _samples(_digits(given.mnist), given.samples)
     net = _fit(inks, marks, given.epochs)
-    np.savez(given.out, *[weights.astype(np.float16) for weights in net.get_weights()])
+    stream = io.BytesIO()
+    np.savez(stream, *[weights.astype(np.float16) for weights in net.get_weights()])
+    durable.write(given.out, stream.getvalue())
 
 
 def _digits(folder: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from digits import images, model
 from digits.home import MODEL, PROJECT
-from digits.images import cuts, paths, reading
+from digits.images import paths, reading
 from digits.images.cuts import cut
 from digits.images.lines import dividers, in_lines
 from digits.images.number import Number, NumberDigit
@@ -420,7 +420,7 @@ def test_read_lines_text_is_neither_cut_nor_joined(clear, is_cut, count, looked_
 def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks(
     clear, monkeypatch
 ):
-    monkeypatch.setattr(cuts, "DEAREST", 20.0)  # so that there are many arcs
+    monkeypatch.setattr(paths, "DEAREST", 20.0)  # so that there are many arcs
     rng = np.random.default_rng(0)
     pieces = [touching_pair(*clear[rng.integers(0, 10, 2)])[0] for _ in range(6)]
     answers = {}

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from digits.images.cuts import cut
+from digits.images.cuts import DEAREST, cut
 from digits.images.pieces import Piece, joined
 from digits.images.signs import crossness, is_bar
 
@@ -26,7 +26,8 @@ LOW = 0.45  # of the line's height; what is lower is rather a dot or a bar
 WIDE = 0.9  # width over height, from which a single digit is less likely
 TWO_WIDE = 1.3  # width over height, from which even a sure answer is tried as two digits
 WIDEST = 1.3  # of the line's height; no digit that is cut from others is wider
-LONE = 1.0  # width over height, below which what stands alone is one digit, if any: a slashed 0
+LONE = 1.0  # width over height, below which what stands alone is rather one digit: a slashed 0,
+LONE_DEAREST = 0.5  # nats: so that only so cheap a cut through it counts; a true one costs less
 NARROW = 0.35  # of the line's height; what is narrower is no two digits
 SURE = 0.94  # probability from which a piece of usual width is one digit
 ALONE = 0.98  # probability from which it is not even tried as several, which takes time
@@ -35,7 +36,7 @@ CROSS = 0.7  # crossness from which a piece is a sign; a + or x by a thin pen ha
 # A score is minus an entropy, of 0 to 2.3; these are what stands against it.
 LEAVE_OUT = -1.2  # a piece that is no digit: one whose likeliest digit has less than 30 %
 LEAVE_OUT_PART = -2.5  # the same of a part that was cut off
-CUT = -0.5  # each cut, per nat of its cost
+CUT = -0.2  # each cut, per nat of its cost
 TOO_WIDE = -1.0  # per unit of width over height beyond WIDE
 TOO_LOW = -8.0  # per unit of the line's height below LOW
 
@@ -144,8 +145,8 @@ def _arcs(line: list[Scored], height: float, is_text: bool) -> Iterator[Arc]:
     """Yield every arc of a line: whole pieces, left out, and but in text their parts and joins."""
     starts = [0]
     for one in line:
-        is_one = len(line) == 1 and one.piece.width < LONE * height
-        parts, costs = _parts(one, height, is_text or is_one)
+        is_lone = len(line) == 1 and one.piece.width < LONE * height
+        parts, costs = _parts(one, height, is_text, LONE_DEAREST if is_lone else DEAREST)
         start = starts[-1]
         starts.append(start + len(parts))
         yield Arc(start, starts[-1], one.piece, _left_out(one, height), left_out=True)
@@ -179,11 +180,13 @@ def _arcs_of_parts(
                 yield Arc(start + first, start + last + 1, piece, prior + form)
 
 
-def _parts(one: Scored, height: float, whole: bool) -> tuple[list[Piece], list[float]]:
-    """Return the piece cut, with the cost of each cut, where it may be several digits."""
+def _parts(
+    one: Scored, height: float, whole: bool, dearest: float
+) -> tuple[list[Piece], list[float]]:
+    """Return the piece cut where it may be several digits, and each cut's cost, at most dearest."""
     if whole or not _may_be_several(one, height):
         return [one.piece], []
-    return cut(one.piece)
+    return cut(one.piece, dearest)
 
 
 def _may_be_several(one: Scored, height: float) -> bool:

@@ -11,13 +11,18 @@ import cv2
 import numpy as np
 
 from digits.images.borders import HEIGHT
+from digits.mnist import stroke_width
+from digits.model.pen import write
 
-COUNTS = (1, 2, 2, 2, 3, 3, 4)  # digits of a piece, each as likely as the others
+COUNTS = (1, 1, 2, 2, 2, 3, 3, 4)  # digits of a piece, each as likely as the others
 HIGH = (34, 56)  # px, of a digit as it is drawn, before it is reduced
 UNEVEN = 0.15  # of the height, that a digit is higher or lower than its neighbours
 STRETCH = (0.8, 1.25)  # of the width
 SHEAR, TURN = 0.3, np.radians(8)  # either way
 LEVEL = (90, 150)  # of the ink, from which a pixel is the digit's
+STRUCK = (
+    0.15  # of the digits, with a stroke across, which is no digit's end: a slashed 0, a barred 7
+)
 PEN = 2  # px, by which all strokes of a piece are made thicker or thinner at most
 WAVER = (0.08, 0.35)  # of the height, that the baseline wavers: mostly little
 TOUCH = 3  # pixels in common, of digits that only touch; others share up to:
@@ -96,6 +101,8 @@ def _mask(digit: np.ndarray, high: int, pen: int, rng: np.random.Generator) -> n
     big = cv2.warpAffine(digit, np.column_stack([form, shift]), (side, side), flags=cv2.INTER_CUBIC)
     big = cv2.GaussianBlur(big, (0, 0), max(0.3, 0.25 * scale))
     mask: np.ndarray = (big > rng.uniform(*LEVEL)).astype(np.uint8)
+    if rng.random() < STRUCK:
+        _strike(mask, rng)
     round_pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pen) + 1,) * 2)
     if pen > 0:
         mask = cv2.dilate(mask, round_pen)
@@ -103,3 +110,14 @@ def _mask(digit: np.ndarray, high: int, pen: int, rng: np.random.Generator) -> n
         mask = thin
     left, top, width, height = cv2.boundingRect(mask)
     return mask[top : top + height, left : left + width] > 0
+
+
+def _strike(mask: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw a stroke across the digit onto its mask, uint8 (h, w), ink not 0."""
+    left, top, width, height = cv2.boundingRect(mask)
+    place = (left, top) + np.array([width, height]) * rng.uniform(0.35, 0.65, 2)
+    angle = rng.uniform(0, np.pi)
+    across = np.array([np.cos(angle), np.sin(angle)])
+    reach = height / 2 * rng.uniform(0.4, 1.2, 2)
+    pen = stroke_width(mask > 0) * rng.uniform(0.7, 1.1)
+    write(mask, [place - reach[0] * across, place, place + reach[1] * across], pen, rng)

@@ -2,8 +2,9 @@
 
     python -m digits.images.train_borders --mnist DIR [--samples N] [--epochs N] [--out FILE]
 
-DIR holds MNIST's `train-images-idx3-ubyte.gz`; no digit of `train.csv` is learned from. Prints the
-loss on samples that were kept back after each epoch; takes about half an hour on two cores.
+DIR holds MNIST's `train-images-idx3-ubyte.gz` and its labels; no digit of `train.csv` is learned
+from. Prints the loss on samples that were kept back after each epoch; takes about half an hour on
+two cores.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from digits import durable
 from digits.home import PROJECT
 from digits.images import borders, touching
+from digits.model import styles
 from digits.model.keras_network import keras_api
 from digits.rows import TRAIN, read_rows
 
@@ -32,6 +34,7 @@ CHANNELS, BLOCKS = 64, 5  # of the network: half a million multiplications a pla
 BATCH = 64  # samples a step
 RATE, WARM = 2e-3, 200  # the highest rate, and the steps until it; it falls to 0 with a cosine
 KEPT_BACK = 1000  # samples
+STYLED = 3  # digits to each one in a style that MNIST lacks
 PARTS = 60  # of the samples, each with a generator of its own
 BEYOND = 2  # marks the px right of a piece, which teach nothing
 
@@ -54,11 +57,22 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _digits(folder: Path) -> np.ndarray:
-    """Return MNIST's training digits but those of train.csv: uint8 (n, 28, 28)."""
-    content = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
-    digits = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+    """Return MNIST's training digits but those of train.csv, and some in styles that it lacks.
+
+    uint8 (n, 28, 28).
+    """
+    digits = _unpacked(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    labels = _unpacked(folder / "train-labels-idx1-ubyte.gz", 8)
     kept = {one.tobytes() for one in read_rows(PROJECT / TRAIN)[0]}
-    return digits[[one.tobytes() not in kept for one in digits]]
+    taken = [one.tobytes() not in kept for one in digits]
+    digits, labels = digits[taken], labels[taken]
+    styled, _ = styles.mix(digits, labels, len(digits) // STYLED, np.random.default_rng(0))
+    return np.concatenate([digits, styled])
+
+
+def _unpacked(path: Path, offset: int) -> np.ndarray:
+    """Return a file's bytes from the offset on, where its data begin: uint8 (n,)."""
+    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=offset)
 
 
 def _samples(digits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

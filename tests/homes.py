@@ -74,6 +74,23 @@ def misread_number(net) -> tuple[Image.Image, list[int]]:
     raise AssertionError("every middle digit is classified correctly beside others")
 
 
+def left_out_number(net) -> tuple[Image.Image, list[int]]:
+    """Return a picture of three digits, of which net leaves the middle one out; labels.
+
+    Asked what digit it is, net gets it wrong.
+    """
+    digits, labels = read_rows(PROJECT / TRAIN)
+    first, last = (on_paper(digits[np.flatnonzero(labels == label)[0]]) for label in (3, 8))
+    for zero in digits[labels == 0]:
+        slashed = on_paper(restyle(zero, 0, np.random.default_rng(0)))
+        page = Image.fromarray(np.hstack([first, slashed, last])).convert("RGB")
+        number = images.read_digits(page, net)
+        alone = number.text() == "3 8" and len(number.unread) == len(number.left_out) == 1
+        if alone and images.included(page, number, 0, net).text() != "308":
+            return page, [3, 0, 8]
+    raise AssertionError("every slashed zero is read beside others")
+
+
 def add_misread(home: Home, net, n: int, seed: int = 0) -> list[tuple[Image.Image, int, int]]:
     """Store n corrections of styled pictures that net gets wrong; return them."""
     wrong = misread(net, n, seed)

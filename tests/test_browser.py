@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from digits import feedback, model
-from tests.homes import PROJECT, add_misread, make_home, misread, misread_number
+from tests.homes import PROJECT, add_misread, left_out_number, make_home, misread, misread_number
 from tests.served import BROWSER, WATCH_SERVER, answer, click, draw, serve, settle, upload
 
 WAIT = 60_000  # ms for anything on the page; a machine may be busy
@@ -167,6 +167,30 @@ def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
     page.keyboard.press(str(label))
     expect(page.locator(".number h2")).to_have_text(re.compile(f"^{first}[^{label}]{label}$"))
     assert [one.predicted for one in feedback.load(home)[0]] == [last]
+    page.close()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_tap_on_what_was_left_out_leads_to_its_card_where_it_is_read_and_corrected(
+    browser, address, home, tmp_path, size
+):
+    page = open_page(browser, address, size)
+    picture, (first, left_out, last) = left_out_number(model.load_light(home.model))
+    picture.save(tmp_path / "number.png")
+    upload(page, tmp_path / "number.png")
+    number = page.locator(".number h2")
+    expect(number).to_have_text(f"{first} {last}")
+    take = page.get_by_role("button", name="It is a digit")
+    take.wait_for()
+    settle(page)
+    page.locator(".boxed i.other").click()
+    expect(take).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".boxed i")).to_have_count(3)
+    expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_focused()
+    page.keyboard.press(str(left_out))
+    expect(number).to_have_text(f"{first}{left_out}{last}")
+    assert [one.actual for one in feedback.load(home)[0]] == [left_out]
     page.close()
 
 

@@ -65,10 +65,12 @@ def test_squared_fills_with_the_pictures_own_paper(size, paper, across):
 
 @pytest.mark.parametrize(("size", "shown"), [((100, 25), (200, 50)), ((1000, 500), (200, 100))])
 def test_boxed_picture_has_the_side_asked_for_whatever_it_was(size, shown):
-    html = drawing.boxed(Image.new("RGB", size), [((10, 5, 20, 10), "?", "a/1")], 200, "a number")
+    digit, other = ((10, 5, 20, 10), "?", "a/1"), ((50, 5, 9, 9), "a/2")
+    html = drawing.boxed(Image.new("RGB", size), [digit], [other], 200, "a number")
     (content,) = re.findall(r'base64,([^"]*)"', html)
     assert opened(base64.b64decode(content)).size == shown
     assert f"left:{1000 / size[0]:.2f}%" in html
+    assert f'class="other" data-judge="a/2" style="left:{5000 / size[0]:.2f}%' in html
 
 
 def test_enlarged_keeps_every_pixel():

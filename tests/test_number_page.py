@@ -14,7 +14,7 @@ from digits import feedback, images, model
 from digits.page import guesses, number
 from digits.page.visit import NO_DIGIT, Given, Visit
 from digits.versions import Serving, current
-from tests.homes import PROJECT, make_home, misread_number
+from tests.homes import PROJECT, left_out_number, make_home, misread_number
 
 
 @pytest.fixture
@@ -27,6 +27,12 @@ def home(tmp_path, monkeypatch):
 def sheet(shipped):
     """A picture of three digits, of which the middle one is misread, with their labels."""
     return misread_number(shipped)
+
+
+@pytest.fixture(scope="module")
+def gap(shipped):
+    """A picture of three digits, of which the middle one is left out, with their labels."""
+    return left_out_number(shipped)
 
 
 @pytest.fixture
@@ -46,6 +52,21 @@ def read(visit, picture, home):
     guesses = visit.read(Given("a", "sheet.png", stream), serving(home))
     visit.keep([guesses], {"a"})
     return guesses
+
+
+def upload(page, picture):
+    """Give the picture to the page as sheet.png."""
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    page.file_uploader[0].set_value([("sheet.png", stream.getvalue(), "image/png")])
+    page.run()
+    assert not page.exception
+
+
+def boxed(page):
+    """Return the HTML of the picture with boxes."""
+    (shown,) = [one.proto.body for one in page.get("html") if 'class="boxed"' in one.proto.body]
+    return shown
 
 
 def test_read_number_gives_its_digits_in_order(visit, sheet, home):
@@ -81,31 +102,61 @@ def test_text_of_a_judged_number_has_the_true_digits_and_leaves_out_what_is_none
 def test_regroup_joined_and_parted_again_gives_as_many_digits(visit, sheet, home):
     first, _, last = read(visit, sheet[0], home)
     visit.agree(last)
-    visit.regroup(first, images.joined, serving(home))
+    visit.regroup(first, images.joined, 0, serving(home))
     joined, kept = visit.guesses.values()
     assert joined.place.number[0].box[2] > first.place.number[0].box[2]
     assert kept.key == last.key
     assert kept.key in visit.said
-    visit.regroup(joined, images.parted, serving(home))
+    visit.regroup(joined, images.parted, 0, serving(home))
     assert len(visit.guesses) == 3
 
 
 def test_regroup_last_digit_with_none_says_so(visit, sheet, home):
     *_, last = read(visit, sheet[0], home)
-    visit.regroup(last, images.joined, serving(home))
+    visit.regroup(last, images.joined, 2, serving(home))
     assert "Nothing to join" in visit.problems[last.key]
     assert len(visit.guesses) == 3
 
 
+def test_regroup_left_out_digit_is_included_and_corrected_as_any_other(visit, gap, home):
+    first, last = read(visit, gap[0], home)
+    visit.agree(last)
+    visit.regroup(first, images.included, 0, serving(home))
+    three, zero, eight = visit.guesses.values()
+    assert (three.key, eight.key) == (first.key, last.key)
+    visit.correct(zero, 0)
+    assert number.text([three, zero, eight], visit.said) == "308"
+    (kept,) = feedback.load(home)[0]
+    again = images.read_digit(images.open_picture(home.folder / kept.image))
+    assert np.corrcoef(again.ravel(), zero.digit.ravel())[0, 1] > 0.9
+
+
+def test_read_one_digit_beside_one_that_is_left_out_is_a_number(visit, gap, home):
+    page = gap[0].crop((0, 0, gap[0].width * 2 // 3, gap[0].height))
+    (first,) = read(visit, page, home)
+    assert first.place is not None
+    visit.regroup(first, images.included, 0, serving(home))
+    assert len(visit.guesses) == 2
+
+
+def test_page_left_out_digit_is_framed_and_included_by_one_tap(home, gap):
+    page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120).run()
+    upload(page, gap[0])
+    shown = boxed(page)
+    assert len(re.findall('<i class="other"', shown)) == 1
+    assert len(re.findall('<i class=""', shown)) == 2
+    (tile,) = [one for one in page.button if one.label == "It is a digit"]
+    tile.click().run()
+    assert not page.exception
+    assert "other" not in boxed(page)
+    assert len(re.findall("<i class", boxed(page))) == 3
+    assert not [one for one in page.button if one.label == "It is a digit"]
+
+
 def test_page_number_is_shown_with_boxes_and_corrected_by_one_tap(home, sheet):
     page = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120).run()
-    stream = io.BytesIO()
-    sheet[0].save(stream, "PNG")
-    page.file_uploader[0].set_value([("sheet.png", stream.getvalue(), "image/png")])
-    page.run()
-    assert not page.exception
-    (shown,) = [one.proto.body for one in page.get("html") if 'class="boxed"' in one.proto.body]
-    assert len(re.findall("<i class", shown)) == 3
+    upload(page, sheet[0])
+    assert len(re.findall("<i class", boxed(page))) == 3
     key = f"{sheet[1][1]}-"  # of the row of the one digit that is unsure: the others' are not drawn
     (middle,) = [one for one in page.button if one.key and one.key.startswith(key)]
     middle.click().run()

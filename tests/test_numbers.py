@@ -17,7 +17,7 @@ from digits.home import MODEL, PROJECT
 from digits.images import paths, reading
 from digits.images.cuts import cut
 from digits.images.lines import dividers, in_lines
-from digits.images.number import Number, NumberDigit
+from digits.images.number import Number, NumberDigit, groups
 from digits.images.paths import TEXT, Arc, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _doubts, _is_print, _off_frame, _without_table
@@ -113,6 +113,53 @@ def test_read_digits_wide_gap_parts_groups(clear, net):
     )
     assert number.text() == "01 735"
     assert [one.group for one in number] == [0, 0, 1, 1, 1]
+
+
+def left_out_at(number, i):
+    """Return the number as if its digit i had been left out."""
+    others = [one for j, one in enumerate(number) if j != i]
+    return Number(others, [*number.left_out, number[i].box], number.signs)
+
+
+@pytest.mark.parametrize("i", range(7))
+def test_included_digit_that_was_left_out_takes_its_place_again(clear, net, i):
+    places = [(40, 40), (120, 40), (300, 40), (380, 40), (40, 160), (120, 160), (200, 160)]
+    picture = page_of(clear[[8, 0, 6, 2, 5, 7, 3]], places, (480, 260))
+    number = images.read_digits(picture, net)
+    assert number.text() == "80 62 / 573"
+    again = images.included(picture, left_out_at(number, i), 0, net)
+    assert again.text() == "80 62 / 573"
+    assert [one.box for one in again] == [one.box for one in number]
+    assert again.left_out == []
+
+
+def test_included_where_there_is_no_ink_raises(clear, net):
+    picture = page_of(clear[[9, 6]], [(40, 50), (220, 50)], (330, 160))
+    number = images.read_digits(picture, net)
+    blank = Number([*number], [(130, 60, 40, 60)])
+    with pytest.raises(images.ImageError, match="No ink"):
+        images.included(picture, blank, 0, net)
+
+
+def test_unread_is_what_was_left_out_as_high_as_a_digit_and_no_sign():
+    digit = NumberDigit(np.zeros((28, 28), np.uint8), (0, 0, 30, 50), 0, 0, np.full(10, 0.1))
+    tall, low, plus = (50, 0, 30, 48), (90, 40, 9, 9), (120, 0, 40, 40)
+    assert Number([digit], [tall, low, plus], [plus]).unread == [tall]
+    assert Number([], [low]).unread == [low]
+
+
+@pytest.mark.parametrize(
+    ("lefts", "others", "numbers"),
+    [
+        ([], [], []),
+        ([0], [(50, 60)], [0]),
+        ([0, 60, 200, 260], [], [0, 0, 1, 1]),
+        ([0, 60, 120], [(45, 50)], [0, 1, 1]),
+        ([0, 100, 200, 300], [], [0, 0, 0, 0]),
+    ],
+)
+def test_groups_end_at_a_wide_gap_or_at_what_was_left_out(lefts, others, numbers):
+    assert groups([(left, left + 40) for left in lefts], others, 60) == numbers
 
 
 def test_text_with_labels_takes_them_for_the_answers(clear, net):

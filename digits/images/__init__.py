@@ -20,9 +20,9 @@ from PIL import Image
 
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, pixels_of, plain
-from digits.images.number import Number, NumberDigit
+from digits.images.number import Box, Number, NumberDigit
 from digits.images.reading import NO_DIGIT, read_number
-from digits.images.regroup import joined, parted
+from digits.images.regroup import included, joined, parted
 from digits.images.search import find_ink
 from digits.images.surroundings import surroundings as _surroundings
 from digits.mnist import NO_INK, SIDE, ImageError, is_normal, normalise

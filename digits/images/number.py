@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 Box = tuple[int, int, int, int]  # left, top, width, height in px of the picture
+Span = tuple[int, int]  # left and right in px
+TALL = 0.62  # of the digits' median height: what is left out and no lower may be a digit
+GAP = 0.6  # of the line's height: the least between two groups
+WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +32,18 @@ class Number(list[NumberDigit]):
     `left_out` has the boxes of what is no digit, `signs` those of a plus or a times among them.
     """
 
-    def __init__(self, digits: list[NumberDigit], left_out: list[Box]) -> None:
+    def __init__(
+        self, digits: list[NumberDigit], left_out: list[Box], signs: Iterable[Box] = ()
+    ) -> None:
         super().__init__(digits)
         self.left_out = left_out
-        self.signs: list[Box] = []
+        self.signs = list(signs)
+
+    @property
+    def unread(self) -> list[Box]:
+        """The boxes of what was left out, but is as high as a digit and no sign."""
+        least = TALL * float(np.median([one.box[3] for one in self])) if self else 0
+        return [box for box in self.left_out if box[3] > least and box not in self.signs]
 
     def text(self, labels: Sequence[int] | None = None, line_break: str = " / ") -> str:
         """Return the number as text, such as "0 171 555": a space between groups.
@@ -44,3 +57,19 @@ class Number(list[NumberDigit]):
             groups = lines.setdefault(one.line, {})
             groups[one.group] = groups.get(one.group, "") + str(label)
         return line_break.join(" ".join(groups.values()) for groups in lines.values())
+
+
+def groups(digits: Sequence[Span], others: Sequence[Span], height: float) -> list[int]:
+    """Return the number of each digit's group: something between or a wide gap begins another.
+
+    digits, others: where a line's digits stand, left to right, and what else stands in it.
+    height: px, the line's.
+    """
+    pairs = list(pairwise(digits))
+    gaps = [after[0] - one[1] for one, after in pairs]
+    wide = max(GAP * height, WIDE_GAP * float(np.median(gaps))) if gaps else 0.0
+    numbers = [0] * len(digits[:1])
+    for gap, (one, after) in zip(gaps, pairs, strict=True):
+        between = any(sum(one) / 2 < left < sum(after) / 2 for left, _ in others)
+        numbers.append(numbers[-1] + int(between or gap > wide))
+    return numbers

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,7 +18,7 @@ import numpy as np
 from digits import model
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
-from digits.images.number import Box, Number, NumberDigit
+from digits.images.number import Box, Number, NumberDigit, groups
 from digits.images.paths import LEAVE_OUT, LOW, SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
@@ -45,8 +44,6 @@ EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
 STROKES = 1, 7  # as which the edge of a sheet is read, and its corner
 UNSURE = 0.2  # of a word's letters, at least, the network is unsure of in print
 WORD_GAP = 0.5  # of the line's height: the least between two words
-GAP = 0.6  # of the line's height: the least between two groups
-WIDE_GAP = 2.0  # times the usual gap of the line: the least between two groups
 
 NO_DIGIT = "No digit was found; please send a picture with digits written large, well lit."
 
@@ -79,7 +76,8 @@ def read_number(
         number = max([number, *filter(len, others)], key=merit)
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
-        return Number([alone], [box for box in number.left_out if not _covers(alone.box, box)])
+        beside = [box for box in number.left_out if not _covers(alone.box, box)]
+        return Number([alone], beside, number.signs)
     if not number:
         raise ImageError(NO_DIGIT)
     return number
@@ -100,13 +98,7 @@ def _doubts(number: Number) -> int:
 
     A sign is neither: what stands beside it is read again for nothing, and perhaps worse.
     """
-    return _unread(number) + sum(one.probabilities.max() < SURE for one in number)
-
-
-def _unread(number: Number) -> int:
-    """Return how many pieces were left out that are like a digit in height."""
-    least = SMALLER * float(np.median([one.box[3] for one in number])) if number else 0
-    return sum(box[3] > least for box in number.left_out if box not in number.signs)
+    return len(number.unread) + sum(one.probabilities.max() < SURE for one in number)
 
 
 def _clear(number: Number) -> int:
@@ -236,9 +228,11 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
         height = line_height(line)
         words = _words(path, height)
         digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
-        number.left_out += [_box(arc.piece, view) for arc in path if arc not in digits]
+        others = [arc for arc in path if arc not in digits]
+        number.left_out += [_box(arc.piece, view) for arc in others]
         number.signs += [_box(one.piece, view) for one in line if one.cross]
-        for arc, group in zip(digits, _groups(path, digits, height), strict=True):
+        stand, beside = ([(arc.piece.left, arc.piece.right) for arc in x] for x in (digits, others))
+        for arc, group in zip(digits, groups(stand, beside, height), strict=True):
             box = _box(arc.piece, view)
             answer = arc.read.probabilities
             number.append(NumberDigit(arc.read.digit, box, row, group, answer))
@@ -267,24 +261,6 @@ def _is_print(word: list[Arc], usual: float) -> bool:
     unsure = sum(arc.left_out or arc.read.probabilities.max() < SURE for arc in full)
     doubtful = len(word) > 1 and unsure > UNSURE * len(full)
     return height < (SMALLER if doubtful else SMALL) * usual
-
-
-def _groups(path: list[Arc], digits: list[Arc], height: float) -> list[int]:
-    """Return the number of each digit's group: a sign or a wide gap begins another.
-
-    path: all of a line, of which the digits are part. height: px, the line's.
-    """
-    pairs = list(pairwise(digits))
-    gaps = [after.piece.left - one.piece.right for one, after in pairs]
-    wide = max(GAP * height, WIDE_GAP * float(np.median(gaps))) if gaps else 0.0
-    groups = [0] * len(digits[:1])
-    for gap, (one, after) in zip(gaps, pairs, strict=True):
-        sign = any(
-            arc not in digits and one.piece.middle < arc.piece.left < after.piece.middle
-            for arc in path[path.index(one) : path.index(after)]
-        )
-        groups.append(groups[-1] + int(sign or gap > wide))
-    return groups
 
 
 def _single(
@@ -317,7 +293,7 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
     if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
         return True
     chances = [one.probabilities.max() for one in number]
-    unread = _unread(number)  # ink that the one digit explains and the number does not
+    unread = len(number.unread)  # ink that the one digit explains and the number does not
     return bool(alone.probabilities.max() > np.prod(chances) * np.exp(LEAVE_OUT * unread))
 
 

@@ -1,4 +1,4 @@
-"""A number whose digits a person cuts otherwise: two pieces are one digit, or one is two digits."""
+"""A number whose digits a person cuts otherwise: two are one, one is two, or one was left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from digits import model
 from digits.images import pieces
 from digits.images.cuts import cut
-from digits.images.number import Box, Number, NumberDigit
+from digits.images.number import Box, Number, NumberDigit, Span, groups
 from digits.images.pieces import Piece
 from digits.mnist import normalise
 
@@ -37,7 +37,7 @@ def joined(picture: Image.Image, number: Number, i: int, net: Network | keras.Mo
     bottom = max(one.box[1] + one.box[3], after.box[1] + after.box[3])
     box = left, top, right - left, bottom - top
     whole = _read(one, box, _ink(picture, box), net)
-    return Number([*number[:i], whole, *number[i + 2 :]], number.left_out)
+    return Number([*number[:i], whole, *number[i + 2 :]], number.left_out, number.signs)
 
 
 def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
@@ -53,7 +53,50 @@ def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Mo
         alone = np.where(half.mask, ink[half.top : half.bottom, half.left : half.right], 0)
         box = left + half.left, top + half.top, half.width, half.height
         halves.append(_read(one, box, alone.astype(np.uint8), net))
-    return Number([*number[:i], *halves, *number[i + 1 :]], number.left_out)
+    return Number([*number[:i], *halves, *number[i + 1 :]], number.left_out, number.signs)
+
+
+def included(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
+    """Return the number with the i-th of what was left out as a digit of the nearest line.
+
+    picture: the one that the number was read from. Raises ImageError when there is no ink.
+    """
+    box, middle = number.left_out[i], _middle(number.left_out[i])
+    nearest = min(number, key=lambda one: abs(_middle(one.box)[1] - middle[1]))
+    new = _read(nearest, box, _ink(picture, box), net)
+    line = [one for one in number if one.line == nearest.line]
+    line = sorted([*line, new], key=lambda one: _middle(one.box)[0])
+    others = [*number.left_out[:i], *number.left_out[i + 1 :]]
+    return Number(
+        [
+            *(one for one in number if one.line < nearest.line),
+            *_grouped(line, others),
+            *(one for one in number if one.line > nearest.line),
+        ],
+        others,
+        number.signs,
+    )
+
+
+def _grouped(line: list[NumberDigit], others: list[Box]) -> list[NumberDigit]:
+    """Return a line's digits, left to right, in the groups that they form now."""
+    top = min(one.box[1] for one in line)
+    bottom = max(one.box[1] + one.box[3] for one in line)
+    beside = [_span(box) for box in others if top < _middle(box)[1] < bottom]
+    height = float(np.median([one.box[3] for one in line]))
+    numbers = groups([_span(one.box) for one in line], beside, height)
+    return [replace(one, group=group) for one, group in zip(line, numbers, strict=True)]
+
+
+def _span(box: Box) -> Span:
+    """Return where a box begins and ends from left to right, px."""
+    return box[0], box[0] + box[2]
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    """Return the middle of a box, px to the right and down."""
+    left, top, width, height = box
+    return left + width / 2, top + height / 2
 
 
 def _halves(ink: np.ndarray) -> tuple[Piece, Piece]:

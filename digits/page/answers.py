@@ -10,10 +10,12 @@ from digits import images
 from digits.page import drawing, guesses, number
 from digits.page.guesses import Guess, Place
 from digits.page.shared import button, count, home, may_change, serving, show_problem, visit
-from digits.page.visit import Given
+from digits.page.visit import Given, key_of
 from digits.versions import receipts
 
 TILES = 200  # sure digits at a time: as many as a picture may have, none a wall of them
+OFFERED = 12  # of what was left out of a number: where more was, it is a text
+SEEN = 96  # px of its picture, shown at half of that
 CARD, TILE = 340, 156  # px: a card holds the row of buttons, two tiles stand side by side on phones
 
 
@@ -27,12 +29,11 @@ def show(found: Found) -> None:
         st.html('<p class="answer waiting">The answer appears here.</p>')
     elif len(found) == 1 and isinstance(found[0], str):
         st.warning(found[0], icon=":material/search:")
-    elif len(read) == len(found) == 1:
+    elif not are_several(found):
         show_answer(read[0])
     else:
-        for some in found:
-            if isinstance(some, list) and len(some) > 1:
-                st.html(number.section(some, visit().said))
+        for some in numbers_of(found):
+            st.html(number.section(some, visit().said))
         if len(found) > 1:
             unsure = sum(not guess.is_sure for guess in read)
             order = "; the unsure ones come first" if unsure else ""
@@ -45,9 +46,19 @@ def guesses_of(found: Found) -> list[Guess]:
     return [guess for some in found if isinstance(some, list) for guess in some]
 
 
+def numbers_of(found: Found) -> list[list[Guess]]:
+    """Return the guesses of each picture that shows a number, or may do so."""
+    return [some for some in found if isinstance(some, list) and some[0].place]
+
+
+def are_several(found: Found) -> bool:
+    """Return whether several pictures were given, or one of a number."""
+    return len(found) > 1 or bool(numbers_of(found))
+
+
 def show_answer(guess: Guess) -> None:
     """Show one guess with the row to judge it."""
-    st.html(f'<section class="answer" data-say {named(guess)}>{strip(guess)}</section>')
+    st.html(f'<section class="answer" data-say {named(guess.key)}>{strip(guess)}</section>')
     ask(guess)
 
 
@@ -60,6 +71,8 @@ def show_several(given: list[Given], found: Found) -> None:
         for guess in unsure:
             with st.container(border=True, width=CARD):
                 show_answer(guess)
+        for some in numbers_of(found):
+            show_left_out(some[0])
         for one, problem in zip(given, found, strict=True):
             if isinstance(problem, str):
                 with st.container(border=True, width=CARD):
@@ -75,7 +88,7 @@ def show_several(given: list[Given], found: Found) -> None:
 def show_tile(guess: Guess) -> None:
     """Show a sure guess small; the row to judge it opens at a tap."""
     seen = drawing.image(guess.digit_shown, f"What the network sees of {escape(guess.name)}")
-    st.html(f'<section class="answer tile" {named(guess)}>{heading(guess)}{seen}</section>')
+    st.html(f'<section class="answer tile" {named(guess.key)}>{heading(guess)}{seen}</section>')
     if guess.key in visit().said:
         ask(guess)
     elif may_change():
@@ -86,9 +99,26 @@ def show_tile(guess: Guess) -> None:
                 ask(guess)
 
 
-def named(guess: Guess) -> str:
-    """Return the attribute by which page.js finds a guess's card."""
-    return f'data-digit="{escape(guess.key)}"'
+def show_left_out(guess: Guess) -> None:
+    """Show what was left out of a guess's number and may be a digit, and offer to read it."""
+    assert guess.place is not None
+    of = guess.place.number
+    for box in of.unread[:OFFERED]:
+        key = key_of(guess.source, box)
+        with st.container(border=True, width=TILE):
+            left, top, width, height = box
+            cut_out = guess.picture.crop((left, top, left + width, top + height))
+            seen = drawing.image(drawing.squared(cut_out, SEEN), "What was left out")
+            words = "<div><p>left out</p></div>"
+            st.html(f'<section class="answer tile left-out" {named(key)}>{words}{seen}</section>')
+            arguments = guess, images.included, of.left_out.index(box), serving
+            if may_change():
+                button("It is a digit", key, visit().regroup, *arguments, width="stretch")
+
+
+def named(key: str) -> str:
+    """Return the attribute by which page.js finds a card."""
+    return f'data-digit="{escape(key)}"'
 
 
 def strip(guess: Guess) -> str:
@@ -130,15 +160,16 @@ def offer_cuts(guess: Guess, place: Place) -> None:
     with st.container(horizontal=True, gap="xsmall", key=f"cuts-{guess.key}"):
         if place.index + 1 < len(place.number):
             label = f"Join with digit {place.index + 2}"
-            button(label, guess.key, visit().regroup, guess, images.joined, serving)
-        button("Part in two", guess.key, visit().regroup, guess, images.parted, serving)
+            arguments = guess, images.joined, place.index, serving
+            button(label, guess.key, visit().regroup, *arguments)
+        arguments = guess, images.parted, place.index, serving
+        button("Part in two", guess.key, visit().regroup, *arguments)
 
 
 def offer_the_rest(found: Found) -> None:
     """Offer to agree to all guesses that are not judged, and the answers as a table."""
     said, read_ones = visit().said, guesses_of(found)
-    several = [some for some in found if isinstance(some, list) and len(some) > 1]
-    numbers = [(some[0].name, number.text(some, said)) for some in several]
+    numbers = [(some[0].name, number.text(some, said)) for some in numbers_of(found)]
     left = sum(guess.key not in said for guess in read_ones)
     rows = [
         (guess, *((one.verdict, one.actual) if (one := said.get(guess.key)) else ("", None)))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from digits.images import Box
 from digits.versions import PUBLISHED, Record, Report, short_name
 
 RIM = 0.02  # share of a picture's side whose median colour is taken for its paper's
@@ -136,25 +137,38 @@ def enlarged(digit: np.ndarray, side: int) -> bytes:
 
 def boxed(
     picture: Image.Image,
-    boxes: Sequence[tuple[tuple[int, int, int, int], str, str]],
+    boxes: Sequence[tuple[Box, str, str]],
+    others: Sequence[tuple[Box, str]],
     side: int,
     alt: str,
 ) -> str:
     """Return the picture with a numbered box around each digit, as HTML.
 
-    boxes: of each digit its left, top, width, height in px of the picture; what stands behind its
-    number, with which the box is dashed; the key of its guess, whose card opens at a tap (page.js).
-    side: px of the longer side of the picture as it is sent.
+    boxes: of each digit its box in px of the picture; what stands behind its number, with which the
+    box is dashed; the key of its guess, whose card opens at a tap (page.js). others: of what is no
+    digit its box, and the key of its card, if it has one. side: px of the longer side of the
+    picture as it is sent.
     """
     shown = ImageOps.contain(picture.convert("RGB"), (side, side))
-    across, down = 100 / picture.width, 100 / picture.height  # % of the picture for each px
+    numbered = [
+        (box, "unsure" if mark else "", key, f"<b>{i}{mark}</b>")
+        for i, (box, mark, key) in enumerate(boxes, 1)
+    ]
     frames = "".join(
-        f'<i class="{"unsure" if mark else ""}" data-judge="{escape(key)}" style="'
-        f"left:{left * across:.2f}%;top:{top * down:.2f}%;"
-        f'width:{width * across:.2f}%;height:{height * down:.2f}%"><b>{i}{mark}</b></i>'
-        for i, ((left, top, width, height), mark, key) in enumerate(boxes, 1)
+        f'<i class="{kind}" data-judge="{escape(key)}" style="{_place(box, picture)}">{label}</i>'
+        for box, kind, key, label in [*((box, "other", key, "") for box, key in others), *numbered]
     )
     return f'<div class="boxed">{image(_file(shown, "JPEG", quality=QUALITY), alt)}{frames}</div>'
+
+
+def _place(box: Box, picture: Image.Image) -> str:
+    """Return as CSS where a box of the picture lies: shares of its sides."""
+    left, top, width, height = box
+    across, down = 100 / picture.width, 100 / picture.height  # % of the picture for each px
+    return (
+        f"left:{left * across:.2f}%;top:{top * down:.2f}%;"
+        f"width:{width * across:.2f}%;height:{height * down:.2f}%"
+    )
 
 
 def shrunk(picture: Image.Image, width: int) -> bytes:

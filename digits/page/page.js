@@ -9,7 +9,7 @@ if (!window.digits) {
   document.body.append(live);
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
-  let told = "", row = "", wanted = "", started = false;
+  let told = "", row = "", wanted = "", taken = "", started = false;
   new MutationObserver(() => {
     // Its toolbar lies over the buttons above it; the page has its own undo and clear.
     const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
@@ -23,6 +23,8 @@ if (!window.digits) {
     const bar = started && document.querySelector('[data-testid="stProgress"]');
     if (bar) bar.scrollIntoView({ block: "nearest" }); // on a phone it stands under the button
     started &&= !bar;
+    const offer = `.left-out[data-digit="${CSS.escape(taken)}"]`; // its card takes the offer's place
+    if (taken && !document.querySelector(offer)) [wanted, taken] = [taken, ""];
     judge();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
@@ -52,6 +54,8 @@ if (!window.digits) {
     pill?.scrollIntoView({ block: "center" });
 
     wanted = target.closest("[data-judge]")?.dataset.judge ?? "";
+    const take = target.closest('[class*="st-key-It-is-a-digit"]')?.closest('[data-testid="stVerticalBlock"]');
+    taken = take?.querySelector(".left-out")?.dataset.digit ?? "";
     judge();
   });
 

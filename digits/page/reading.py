@@ -35,7 +35,7 @@ def show() -> None:
         given = take()
     found = [visit().read(one, serving) for one in given[:MAX_PICTURES]]
     visit().keep(found, {one.key for some in kept().values() for one in some})
-    several = len(found) > 1 or len(answers.guesses_of(found)) > 1
+    several = answers.are_several(found)
     with right, st.container(key="answers" if several else "answer"):
         answers.show(found)
         if left_out := given[MAX_PICTURES:]:

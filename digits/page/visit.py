@@ -51,9 +51,9 @@ class Said:
     kept: Correction | None = None
 
 
-def key_of(source: str, one: images.NumberDigit) -> str:
+def key_of(source: str, box: images.Box) -> str:
     """Return the key of a digit of a number: where it stands in what was given."""
-    return f"{source}/{'-'.join(map(str, one.box))}"
+    return f"{source}/{'-'.join(map(str, box))}"
 
 
 @dataclass
@@ -188,23 +188,24 @@ class Visit:
         if key in self.guesses:
             self.guesses[key] = self._shown(self.guesses[key], said.of.shown)
 
-    def regroup(self, guess: Guess, cut: Callable, serving: Callable[[], Serving]) -> None:
-        """Cut a number otherwise at one of its digits; what was said of the others stays.
+    def regroup(self, guess: Guess, cut: Callable, i: int, serving: Callable[[], Serving]) -> None:
+        """Cut the number of a guess otherwise; what was said of its other digits stays.
 
-        cut: `images.joined` or `images.parted`.
+        cut: `images.joined` or `images.parted`, done to its digit i, or `images.included`, to the
+        i-th of what was left out.
         """
         assert guess.place is not None
         now, source = serving(), guess.source
         try:
-            number = cut(guess.picture, guess.place.number, guess.place.index, now.net)
+            number = cut(guess.picture, guess.place.number, i, now.net)
         except (images.ImageError, IndexError):
-            self.problems[guess.key] = "Nothing to join it with, or no ink to part."
+            self.problems[guess.key] = "Nothing to join it with, or no ink there."
             return
         given = Given(source, guess.name, io.BytesIO(), guess.content)
         known = {one.key: one for one in self.guesses.values() if one.source == source}
         others = {key: one for key, one in self.guesses.items() if key not in known}
         for i, one in enumerate(number):
-            key = key_of(source, one)
+            key = key_of(source, one.box)
             kept = known.get(key) or self._first(given, guess.picture, number, i, now)
             others[key] = replace(kept, key=key, place=Place(number, i))
         self.guesses = others
@@ -214,8 +215,8 @@ class Visit:
     ) -> Guess:
         """Return the guess of the i-th digit of a picture, shown for the first time."""
         one, key, place = number[i], given.key, None
-        if len(number) > 1:
-            key, place = key_of(given.key, one), Place(number, i)
+        if len(number) > 1 or number.unread:
+            key, place = key_of(given.key, one.box), Place(number, i)
         kept, judged = self.guesses.get(key), self.said.pop(key, None)  # before this stroke
         guess = Guess(
             key,

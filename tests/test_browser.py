@@ -171,7 +171,7 @@ def test_tap_on_a_digit_in_the_picture_opens_its_row_for_taps_and_keys(
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_tap_on_what_was_left_out_leads_to_its_card_where_it_is_read_and_corrected(
+def test_tap_on_what_was_left_out_leads_to_its_card_and_what_is_corrected_there_is_learned(
     browser, address, home, tmp_path, size
 ):
     page = open_page(browser, address, size)
@@ -191,6 +191,12 @@ def test_tap_on_what_was_left_out_leads_to_its_card_where_it_is_read_and_correct
     page.keyboard.press(str(left_out))
     expect(number).to_have_text(f"{first}{left_out}{last}")
     assert [one.actual for one in feedback.load(home)[0]] == [left_out]
+
+    click(page, "button", "Run Fine-tuning")
+    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
+    page.reload()
+    upload(page, tmp_path / "number.png")
+    expect(number).to_have_text(f"{first}{left_out}{last}")
     page.close()
 
 

@@ -20,9 +20,7 @@ UNEVEN = 0.15  # of the height, that a digit is higher or lower than its neighbo
 STRETCH = (0.8, 1.25)  # of the width
 SHEAR, TURN = 0.3, np.radians(8)  # either way
 LEVEL = (90, 150)  # of the ink, from which a pixel is the digit's
-STRUCK = (
-    0.15  # of the digits, with a stroke across, which is no digit's end: a slashed 0, a barred 7
-)
+STRUCK = 0.15  # of the digits, by a stroke across that is no border: a slashed 0, a barred 7
 PEN = 2  # px, by which all strokes of a piece are made thicker or thinner at most
 WAVER = (0.08, 0.35)  # of the height, that the baseline wavers: mostly little
 TOUCH = 3  # pixels in common, of digits that only touch; others share up to:

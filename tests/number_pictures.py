@@ -51,7 +51,7 @@ class Hand:
         drawn = [self.digit(1 + self.rng.uniform(-unlike, unlike)) for _ in range(count)]
         space = np.zeros((1, max(2, int(gap * self.height))), np.float32)
         inks = [part for ink, _ in drawn for part in (space, ink)][1:]
-        return _side_by_side(inks, self.rng), "".join(label for _, label in drawn)
+        return side_by_side(inks, self.rng), "".join(label for _, label in drawn)
 
     def touching(self, count: int) -> tuple[np.ndarray, str]:
         """Return digits side by side, each touching the last one: ink, float32 (h, w), labels."""
@@ -87,7 +87,7 @@ class Hand:
         return field.astype(np.float32) / 255
 
 
-def _side_by_side(inks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def side_by_side(inks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Return inks, float32 (h, w), on one baseline that wavers a little."""
     tall = max(len(ink) for ink in inks)
     waver = max(1, tall // 12)
@@ -141,7 +141,7 @@ def groups(hand: Hand) -> tuple[np.ndarray, str]:
     parts = [hand.row(int(hand.rng.integers(2, 4)), gap) for _ in range(hand.rng.integers(2, 4))]
     space = np.zeros((1, int(1.2 * hand.height)), np.float32)
     inks = [part for ink, _ in parts for part in (space, ink)][1:]
-    return _side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
+    return side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
 
 
 def lines(hand: Hand) -> tuple[np.ndarray, str]:
@@ -183,7 +183,7 @@ def touching(hand: Hand) -> tuple[np.ndarray, str]:
         return ink, text
     other, more = hand.row(int(hand.rng.integers(1, 4)), 0.3)
     space = np.zeros((1, hand.height // 3), np.float32)
-    return _side_by_side([ink, space, other], hand.rng), text + more
+    return side_by_side([ink, space, other], hand.rng), text + more
 
 
 def signs(hand: Hand) -> tuple[np.ndarray, str]:
@@ -193,7 +193,7 @@ def signs(hand: Hand) -> tuple[np.ndarray, str]:
     inks = [parts[0][0]]
     for ink, _ in parts[1:]:
         inks += [space, hand.sign(), space, ink]
-    return _side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
+    return side_by_side(inks, hand.rng), " ".join(text for _, text in parts)
 
 
 def underlined(hand: Hand) -> tuple[np.ndarray, str]:
@@ -227,7 +227,7 @@ def printed(hand: Hand) -> tuple[np.ndarray, str]:
     space = hand.height // 2
     if hand.rng.random() < 0.5:
         return stacked([label, ink], space), text
-    return _side_by_side([label, np.zeros((1, space), np.float32), ink], hand.rng), text
+    return side_by_side([label, np.zeros((1, space), np.float32), ink], hand.rng), text
 
 
 def boxes(hand: Hand) -> tuple[np.ndarray, str]:

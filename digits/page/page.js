@@ -64,7 +64,8 @@ if (!window.digits) {
     if (!wanted) return;
     const card = document.querySelector(`[data-digit="${CSS.escape(wanted)}"]`);
     const button = card?.closest('[data-testid="stVerticalBlock"]').querySelector("button");
-    if (!card || (!button && document.querySelector("[data-test-script-state=running]"))) return;
+    const stale = button?.closest('[class*="st-key-It-is-a-digit"]') && !card.matches(".left-out");
+    if (!card || stale || (!button && document.querySelector("[data-test-script-state=running]"))) return;
     wanted = "";
     card.scrollIntoView({ block: "center" });
     button?.focus();

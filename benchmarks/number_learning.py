@@ -51,8 +51,8 @@ def main():
             rows = draw(*held_out, options.rows, seed + 1, slashed)
             before, after = hits(shipped, rows), hits(learned, rows)
             interval = "{:.1%} to {:.1%}".format(*metrics.wilson(after, len(rows)))
-            shares = (f"{right / len(rows):.1%}" for right in (after, before))
-            print(ROW.format(kind, len(rows), next(shares), interval, next(shares)), flush=True)
+            now, shipped_share = f"{after / len(rows):.1%}", f"{before / len(rows):.1%}"
+            print(ROW.format(kind, len(rows), now, interval, shipped_share), flush=True)
 
 
 def learn(home, net, rows, count):

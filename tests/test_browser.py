@@ -130,6 +130,14 @@ def upload_number(page, home, tmp_path) -> list[int]:
     return digits
 
 
+def learn_and_give_again(page, tmp_path) -> None:
+    """Have the one correction learned, then upload number.png to the page loaded anew."""
+    click(page, "button", "Run Fine-tuning")
+    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
+    page.reload()
+    upload(page, tmp_path / "number.png")
+
+
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_number_one_digit_corrected_is_read_right_after_a_run(
     browser, address, home, tmp_path, size
@@ -142,10 +150,7 @@ def test_number_one_digit_corrected_is_read_right_after_a_run(
     expect(number).to_have_text(f"{first}{label}{last}")
     assert [one.actual for one in feedback.load(home)[0]] == [label]
 
-    click(page, "button", "Run Fine-tuning")
-    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
-    page.reload()
-    upload(page, tmp_path / "number.png")
+    learn_and_give_again(page, tmp_path)
     expect(number).to_have_text(f"{first}{label}{last}")
     page.close()
 
@@ -192,10 +197,7 @@ def test_tap_on_what_was_left_out_leads_to_its_card_and_what_is_corrected_there_
     expect(number).to_have_text(f"{first}{left_out}{last}")
     assert [one.actual for one in feedback.load(home)[0]] == [left_out]
 
-    click(page, "button", "Run Fine-tuning")
-    expect(page.get_by_text("Learned 1 of 1.")).to_be_visible(timeout=RUN)
-    page.reload()
-    upload(page, tmp_path / "number.png")
+    learn_and_give_again(page, tmp_path)
     expect(number).to_have_text(f"{first}{left_out}{last}")
     page.close()
 

@@ -17,7 +17,7 @@ from digits.home import MODEL, PROJECT
 from digits.images import paths, reading
 from digits.images.cuts import cut
 from digits.images.lines import dividers, in_lines
-from digits.images.number import Number, NumberDigit, groups
+from digits.images.number import Number, NumberDigit, group_numbers
 from digits.images.paths import TEXT, Arc, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _doubts, _is_print, _off_frame, _without_table
@@ -158,8 +158,8 @@ def test_unread_is_what_was_left_out_as_high_as_a_digit_and_no_sign():
         ([0, 100, 200, 300], [], [0, 0, 0, 0]),
     ],
 )
-def test_groups_end_at_a_wide_gap_or_at_what_was_left_out(lefts, others, numbers):
-    assert groups([(left, left + 40) for left in lefts], others, 60) == numbers
+def test_group_numbers_end_at_a_wide_gap_or_at_what_was_left_out(lefts, others, numbers):
+    assert group_numbers([(left, left + 40) for left in lefts], others, 60) == numbers
 
 
 def test_text_with_labels_takes_them_for_the_answers(clear, net):

@@ -59,7 +59,7 @@ class Number(list[NumberDigit]):
         return line_break.join(" ".join(groups.values()) for groups in lines.values())
 
 
-def groups(digits: Sequence[Span], others: Sequence[Span], height: float) -> list[int]:
+def group_numbers(digits: Sequence[Span], others: Sequence[Span], height: float) -> list[int]:
     """Return the number of each digit's group: something between or a wide gap begins another.
 
     digits, others: where a line's digits stand, left to right, and what else stands in it.

@@ -18,7 +18,7 @@ import numpy as np
 from digits import model
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
-from digits.images.number import Box, Number, NumberDigit, groups
+from digits.images.number import Box, Number, NumberDigit, group_numbers
 from digits.images.paths import LEAVE_OUT, LOW, SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
@@ -232,7 +232,7 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
         number.left_out += [_box(arc.piece, view) for arc in others]
         number.signs += [_box(one.piece, view) for one in line if one.cross]
         stand, beside = ([(arc.piece.left, arc.piece.right) for arc in x] for x in (digits, others))
-        for arc, group in zip(digits, groups(stand, beside, height), strict=True):
+        for arc, group in zip(digits, group_numbers(stand, beside, height), strict=True):
             box = _box(arc.piece, view)
             answer = arc.read.probabilities
             number.append(NumberDigit(arc.read.digit, box, row, group, answer))

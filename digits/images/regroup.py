@@ -12,7 +12,7 @@ from PIL import Image
 from digits import model
 from digits.images import pieces
 from digits.images.cuts import cut
-from digits.images.number import Box, Number, NumberDigit, Span, groups
+from digits.images.number import Box, Number, NumberDigit, Span, group_numbers
 from digits.images.pieces import Piece
 from digits.mnist import normalise
 
@@ -59,7 +59,8 @@ def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Mo
 def included(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
     """Return the number with the i-th of what was left out as a digit of the nearest line.
 
-    picture: the one that the number was read from. Raises ImageError when there is no ink.
+    picture: the one that the number, of at least one digit, was read from. Raises ImageError when
+    there is no ink, IndexError when nothing was left out at i.
     """
     box, middle = number.left_out[i], _middle(number.left_out[i])
     nearest = min(number, key=lambda one: abs(_middle(one.box)[1] - middle[1]))
@@ -84,7 +85,7 @@ def _grouped(line: list[NumberDigit], others: list[Box]) -> list[NumberDigit]:
     bottom = max(one.box[1] + one.box[3] for one in line)
     beside = [_span(box) for box in others if top < _middle(box)[1] < bottom]
     height = float(np.median([one.box[3] for one in line]))
-    numbers = groups([_span(one.box) for one in line], beside, height)
+    numbers = group_numbers([_span(one.box) for one in line], beside, height)
     return [replace(one, group=group) for one, group in zip(line, numbers, strict=True)]
 
 

@@ -103,7 +103,7 @@ def show_left_out(guess: Guess) -> None:
     """Show what was left out of a guess's number and may be a digit, and offer to read it."""
     assert guess.place is not None
     of = guess.place.number
-    for box in dict.fromkeys(of.unread[:OFFERED]):
+    for box in dict.fromkeys(of.unread[:OFFERED]):  # two pieces may share a box
         key = key_of(guess.source, box)
         with st.container(border=True, width=TILE):
             left, top, width, height = box

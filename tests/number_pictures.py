@@ -248,11 +248,16 @@ def turned(hand: Hand) -> tuple[np.ndarray, str]:
     return line(hand)
 
 
+def sheet(hand: Hand) -> tuple[np.ndarray, str]:
+    """One line, on a sheet that `draw` photographs whole, on a table."""
+    return line(hand)
+
+
 KINDS: dict[str, Callable[[Hand], tuple[np.ndarray, str]]] = {
     kind.__name__: kind
     for kind in (
         line, unlike, groups, lines, grid, slanted, touching, signs, underlined, printed, boxes,
-        turned,
+        turned, sheet,
     )
 }  # fmt: skip
 SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing but digits apart
@@ -303,6 +308,14 @@ def _on_ruled(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
     )
 
 
+def _written_on(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a sheet of 900 x 640 px, upright or not, with the ink somewhere on it."""
+    height, width = ((900, 640), (640, 900))[rng.integers(2)]
+    scale = min(1.0, 0.8 * width / page.shape[1], 0.8 * height / page.shape[0])
+    ink = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return pictures.on_page(ink, height, width, rng)
+
+
 PAPERS = (on_photo, _on_scan, _on_canvas, _on_board, _on_pencil, _on_ruled)
 
 
@@ -319,5 +332,7 @@ def draw(
     page = cv2.copyMakeBorder(ink, *around, cv2.BORDER_CONSTANT)
     scale = min(1.0, 1024 / max(page.shape))
     page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if kind == "sheet":
+        return pictures.on_table(_written_on(page, rng), rng), text
     picture = PAPERS[rng.integers(len(PAPERS))](page, rng)
     return pictures.turned_in_editor(picture, rng) if kind == "turned" else picture, text

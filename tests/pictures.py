@@ -640,7 +640,13 @@ def whole_page(digit, rng):
     high = int(rng.uniform(0.08, 0.3) * height)
     ink = pen_strokes(digit, high, rng, high * rng.uniform(0.04, 0.12))
     place = (int(rng.uniform(0.1, 0.5) * height), int(rng.uniform(0.1, 0.6) * width))
-    sheet = blend(on_page(ink, height, width, rng, place), paper_colour(rng), ink_colour(rng))
+    return on_table(on_page(ink, height, width, rng, place), rng)
+
+
+def on_table(page, rng):
+    """The page as a sheet photographed whole from some angle, on a wooden table."""
+    height, width = page.shape
+    sheet = blend(page, paper_colour(rng), ink_colour(rng))
     corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
     seen = corners + rng.uniform(-0.08, 0.08, (4, 2)) * (width, height) + 90
     view = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 
 from digits import model
+from digits.images import choice
+from digits.images.choice import STROKES, covers
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit, group_numbers
@@ -39,9 +41,8 @@ OUTSIZE = 3.0  # times the usual height, and
 EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet, not a digit
 OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
 FRAME = 2  # a part of such an edge, where the sheet lies askew
+BAR_HEIGHT, BAR_WIDTH = 0.9, 0.05  # of the page's height, at least, and of its own, at most
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
-EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
-STROKES = 1, 7  # as which the edge of a sheet is read, and its corner
 UNSURE = 0.2  # of a word's letters, at least, the network is unsure of in print
 WORD_GAP = 0.5  # of the line's height: the least between two words
 
@@ -68,15 +69,13 @@ def read_number(
     if found is None:
         raise ImageError(NO_DIGIT)
     number = _read(found, net)
-    if _doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
+    if choice.doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
-        edge = _edge(found, rgb.shape)
-        merit = partial(_merit, first=number, edge=edge)
-        number = max([number, *filter(len, others)], key=merit)
+        number = choice.likeliest(number, others, choice.beyond(found.panel, rgb.shape))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
-        beside = [box for box in number.left_out if not _covers(alone.box, box)]
+        beside = [box for box in number.left_out if not covers(alone.box, box)]
         return Number([alone], beside, number.signs)
     if not number:
         raise ImageError(NO_DIGIT)
@@ -88,56 +87,9 @@ def _read(found: Found, net: Network | keras.Model) -> Number:
     page = _page(found)
     lines = _lines(_scored(page.ink, net, page.pieces))
     if found.photo:
-        lines = _off_frame(lines, page.ink.shape)
+        lines = _off_sides(_off_frame(lines, page.ink.shape), page.ink.shape)
     paths = read_lines(lines, partial(_scored, page.ink, net))
     return _number(lines, paths, page.view)
-
-
-def _doubts(number: Number) -> int:
-    """Return how many digits are doubtful, and how much like a digit in height was left out.
-
-    A sign is neither: what stands beside it is read again for nothing, and perhaps worse.
-    """
-    return len(number.unread) + sum(one.probabilities.max() < SURE for one in number)
-
-
-def _clear(number: Number) -> int:
-    """Return how many more digits are sure than doubtful or left out."""
-    sure = sum(one.probabilities.max() >= SURE for one in number)
-    return sure - _doubts(number)
-
-
-def _merit(number: Number, first: Number, edge: np.ndarray) -> int:
-    """Return how much speaks for a number beside the one that was read first.
-
-    Against it speak the first one's digits that it lacks, and a panel's edge that is read as one:
-    edge, uint8 (h, w), 0 or 1, has it.
-    """
-    further = _lacking(first, number)
-    strokes = [one.box for one in further if one.probabilities.argmax() in STROKES]
-    across = sum(bool(edge[_slices(box)].any()) for box in strokes)
-    return _clear(number) - len(_lacking(number, first)) - across
-
-
-def _lacking(number: Number, other: Number) -> list[NumberDigit]:
-    """Return the sure digits of the other number in whose places this one has none."""
-    sure = [one for one in other if one.probabilities.max() >= SURE]
-    return [one for one in sure if not any(_covers(one.box, mine.box) for mine in number)]
-
-
-def _slices(box: Box) -> tuple[slice, slice]:
-    """Return where in a picture the box lies: rows and columns."""
-    left, top, width, height = box
-    return slice(max(0, top), top + height), slice(max(0, left), left + width)
-
-
-def _edge(found: Found, size: tuple[int, ...]) -> np.ndarray:
-    """Return a mask of the edge of the panel that was searched: uint8 (h, w), 0 or 1, in size."""
-    edge = np.zeros(size[:2], np.uint8)
-    if found.panel is not None:
-        corners = np.rint(found.panel).astype(np.int32)
-        cv2.polylines(edge, [corners], True, 1, 1 + max(size) // EDGE_PART)
-    return edge
 
 
 def _page(found: Found) -> Page:
@@ -159,17 +111,26 @@ def _page(found: Found) -> Page:
 
 
 def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> list[Piece]:
-    """Return the pieces but a table's edge. size: px, the page's. photo: whether one is likely."""
+    """Return the pieces but a table's edge and a program's bar.
+
+    size: px, the page's. photo: whether a table is likely.
+    """
     if not pieces:
         return []
     usual = usual_height(*_sizes(pieces))
     high = max(EDGE * size[0], OUTSIZE * usual)
     at_frame = OUTGROWN * usual if photo else high
+    within = [piece for piece in pieces if not _is_bar(piece, size)] or pieces
     return [
         piece
-        for piece in pieces
+        for piece in within
         if piece.height < (at_frame if piece.touches(size, FRAME) else high)
     ]
+
+
+def _is_bar(piece: Piece, size: tuple[int, ...]) -> bool:
+    """Return whether a piece goes from top to bottom of the page as a thin bar; no 1 is so thin."""
+    return piece.height > BAR_HEIGHT * size[0] and piece.width < BAR_WIDTH * piece.height
 
 
 def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
@@ -211,6 +172,25 @@ def _is_cut_off(line: list[Scored], size: tuple[int, ...]) -> bool:
     """Return whether the frame of a photo, size in px, cuts all of a line but low marks."""
     least = LOW * max(one.piece.height for one in line)
     return all(one.piece.touches(size, FRAME) for one in line if one.piece.height > least)
+
+
+def _off_sides(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:
+    """Return the lines of a photo, size in px, without strokes at its left and right frame.
+
+    They are halves of digits that stand beside those that are meant. Where a whole digit reaches
+    the frame, or anything above and below, all was cropped that closely.
+    """
+    height, width = size
+    scored = [one for line in lines for one in line]
+    at_side = [one for one in scored if one.piece.left < FRAME or one.piece.right > width - FRAME]
+    cut = [one for one in at_side if not one.sure or one.probabilities.argmax() in STROKES]
+    closely = len(cut) < len(at_side) or any(
+        one.piece.top < FRAME or one.piece.bottom > height - FRAME for one in scored
+    )
+    if closely or not any(one.sure for one in scored if one not in cut):
+        return lines
+    within = [[one for one in line if one not in cut] for line in lines]
+    return [line for line in within if line]
 
 
 def _sizes(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
@@ -286,7 +266,7 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
 
     normal: whether the picture is in MNIST's form, of which no digit is cut out again.
     """
-    if not all(_covers(alone.box, one.box) for one in number):
+    if not all(covers(alone.box, one.box) for one in number):
         return False
     if not number:
         return True
@@ -299,16 +279,9 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
 
 def _alike(box: Box, other: Box) -> bool:
     """Return whether the boxes lie over one another, neither half as large again as the other."""
-    return _covers(box, other) and all(
+    return covers(box, other) and all(
         max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True)
     )
-
-
-def _covers(box: Box, other: Box) -> bool:
-    """Return whether the middle of the other box lies in the box."""
-    left, top, width, height = box
-    x, y = other[0] + other[2] / 2, other[1] + other[3] / 2
-    return left <= x < left + width and top <= y < top + height
 
 
 def _box(piece: Piece, view: np.ndarray) -> Box:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,7 +22,16 @@ from digits.images.choice import STROKES, covers
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit, group_numbers
-from digits.images.paths import LEAVE_OUT, LOW, SURE, Arc, Scored, line_height, read_lines
+from digits.images.paths import (
+    LEAVE_OUT,
+    LOW,
+    MOST_JOINED,
+    SURE,
+    Arc,
+    Scored,
+    line_height,
+    read_lines,
+)
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
@@ -44,6 +54,8 @@ FRAME = 2  # a part of such an edge, where the sheet lies askew
 BAR_HEIGHT, BAR_WIDTH = 0.9, 0.05  # of the page's height, at least, and of its own, at most
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 UNSURE = 0.2  # of a word's letters, at least, the network is unsure of in print
+PART = 0.2  # of a digit's height, that a part of it has at least
+SPACE = 0.08  # of the height of both, at least between two lines
 WORD_GAP = 0.5  # of the line's height: the least between two words
 
 NO_DIGIT = "No digit was found; please send a picture with digits written large, well lit."
@@ -273,8 +285,31 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
     if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
         return True
     chances = [one.probabilities.max() for one in number]
-    unread = len(number.unread)  # ink that the one digit explains and the number does not
+    # What the one digit explains and the number does not: ink, and lines with no space between.
+    unread = len(number.unread) + _parts(alone, number)
     return bool(alone.probabilities.max() > np.prod(chances) * np.exp(LEAVE_OUT * unread))
+
+
+def _parts(alone: NumberDigit, number: Number) -> int:
+    """Return in how many more parts the one digit is than the number has digits.
+
+    They are what the number leaves out within it, and digits that stand close below others: both
+    come of a pen that skips.
+    """
+    if len(number) > MOST_JOINED:
+        return 0
+    high = alone.box[3]
+    left_out = [
+        box
+        for box in number.left_out
+        if covers(alone.box, box) and box[3] > PART * high and box not in number.unread
+    ]
+    ends = sorted((one.box[1], one.box[1] + one.box[3], one.line) for one in number)
+    below = sum(
+        line != above_line and top - bottom < SPACE * high
+        for (_, bottom, above_line), (top, _, line) in pairwise(ends)
+    )
+    return len(left_out) + below
 
 
 def _alike(box: Box, other: Box) -> bool:

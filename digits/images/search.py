@@ -32,6 +32,7 @@ WORK_SIDE = 320  # px, long side while searching for the digit
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
+ASKEW = 0.015  # of the long side, off which the corners of an upright panel are at most
 SPANNING, FULL = 0.97, 0.9  # of the frame's sides, and of its own px, has a picture in it at least
 
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
@@ -127,8 +128,12 @@ def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:
     """
     if len(maps) == 1:
         marks = (maps[0].ink > 0).astype(np.uint8)
-        turned = [corners for corners in panels(marks) if _is_picture(corners, marks)]
-        return panels(marks, upright=True) or turned
+        others = [
+            corners
+            for corners in panels(marks)
+            if _is_picture(corners, marks) or _is_upright(corners, marks)
+        ]
+        return panels(marks, upright=True) or others
     frames = [clear_marks(one.ink) for one in maps[:2]]
     return sheets(rgb) + [
         corners for mask in frames if mask is not None for corners in panels(mask)
@@ -145,6 +150,16 @@ def _is_picture(corners: np.ndarray, marks: np.ndarray) -> bool:
     cv2.fillConvexPoly(panel, corners.astype(np.int32), 1)
     spans = np.ptp(corners, axis=0) / (marks.shape[1] - 1, marks.shape[0] - 1)
     return bool(spans.min() > SPANNING and marks[panel > 0].mean() > FULL)
+
+
+def _is_upright(corners: np.ndarray, marks: np.ndarray) -> bool:
+    """Return whether a panel is upright but for what a camera or a JPEG left along its edge.
+
+    corners: float32 (4, 2). marks: uint8 (h, w), 0 or 1.
+    """
+    left, top, right, bottom = *corners.min(axis=0), *corners.max(axis=0)
+    upright = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return bool(np.abs(corners - upright).max() < ASKEW * max(marks.shape))
 
 
 def _found(rgb: np.ndarray, scale: float, best: Candidate) -> Found:

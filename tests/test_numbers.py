@@ -15,12 +15,13 @@ from PIL import Image
 from digits import images, model
 from digits.home import MODEL, PROJECT
 from digits.images import paths, reading
+from digits.images.choice import doubts
 from digits.images.cuts import cut
 from digits.images.lines import dividers, in_lines
 from digits.images.number import Number, NumberDigit, group_numbers
 from digits.images.paths import TEXT, Arc, Scored, read_lines
 from digits.images.pieces import Piece
-from digits.images.reading import _doubts, _is_print, _off_frame, _without_table
+from digits.images.reading import _is_print, _off_frame, _without_table
 from digits.images.signs import crossness
 from digits.rows import is_held_out
 from tests import number_pictures, pictures
@@ -289,9 +290,9 @@ def test_doubts_a_sign_is_none_though_it_is_left_out():
     number = Number(
         [NumberDigit(np.zeros((28, 28), np.uint8), (0, 0, 30, 40), 0, 0, np.eye(10)[3])], left_out
     )
-    assert _doubts(number) == 2
+    assert doubts(number) == 2
     number.signs.append(left_out[0])
-    assert _doubts(number) == 1
+    assert doubts(number) == 1
 
 
 def test_in_lines_low_pieces_apart_from_the_digits_stand_in_one_line():

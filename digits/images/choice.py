@@ -13,17 +13,16 @@ from digits.images.paths import SURE
 
 GRAIN = 0.25  # of a number's digits, at least, are doubtful where a grid or grain is read
 EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
-ON_EDGE, OUTSIDE = 1, 2  # of a panel
-STROKES = 1, 7  # as which the edge of a sheet is read, its corner, and a table's grain
+STROKES = 1, 7  # as which the edge of a sheet is read, its corner, and the grain of a table
 
 
-def likeliest(first: Number, others: list[Number], places: np.ndarray) -> Number:
+def likeliest(first: Number, others: list[Number], outside: np.ndarray) -> Number:
     """Return the first number, or another one for which more speaks.
 
-    places: as `beyond` returns them, of the panel that the first one was read in.
+    outside: as `outside_of` returns it, of the panel that the first one was read in.
     """
     others = [other for other in others if other and doubts(other) <= GRAIN * len(other)]
-    return max([first, *others], key=lambda number: _merit(number, first, places))
+    return max([first, *others], key=lambda number: _merit(number, first, outside))
 
 
 def doubts(number: Number) -> int:
@@ -34,18 +33,17 @@ def doubts(number: Number) -> int:
     return len(number.unread) + sum(one.probabilities.max() < SURE for one in number)
 
 
-def beyond(panel: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
-    """Return what is ON_EDGE and OUTSIDE of a panel, and 0 elsewhere: uint8 (h, w), in size.
+def outside_of(panel: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
+    """Return a mask of a panel's edge and all outside of it: uint8 (h, w), 0 or 1, in size.
 
     panel: float32 (4, 2), its corners in px of the picture; None: there is none.
     """
     if panel is None:
         return np.zeros(size[:2], np.uint8)
-    places = np.full(size[:2], OUTSIDE, np.uint8)
+    outside = np.ones(size[:2], np.uint8)
     corners = np.rint(panel).astype(np.int32)
-    cv2.fillConvexPoly(places, corners, 0)
-    cv2.polylines(places, [corners], True, ON_EDGE, 1 + max(size) // EDGE_PART)
-    return places
+    cv2.fillConvexPoly(outside, corners, 0)
+    return cv2.polylines(outside, [corners], True, 1, 1 + max(size) // EDGE_PART)
 
 
 def covers(box: Box, other: Box) -> bool:
@@ -55,23 +53,28 @@ def covers(box: Box, other: Box) -> bool:
     return left <= x < left + width and top <= y < top + height
 
 
-def _merit(number: Number, first: Number, places: np.ndarray) -> int:
+def _merit(number: Number, first: Number, outside: np.ndarray) -> int:
     """Return how much speaks for a number beside the one that was read first.
 
     For it speak its sure digits. Against it speak the doubtful ones, the first one's digits that it
-    lacks, and what else it reads on the edge of the first one's panel or as strokes outside.
+    lacks, and what it reads beside them: strokes outside of their panel, or a frame around them.
     """
-    sure = [one for one in number if one.probabilities.max() >= SURE]
-    none = sum(_is_beyond(one, places) for one in _lacking(first, number))
-    return len(sure) - doubts(number) - len(_lacking(number, first)) - 2 * none
+    sure = sum(one.probabilities.max() >= SURE for one in number)
+    further = _lacking(first, number)
+    none = sum(_is_stroke_in(one, outside) or _is_around(one, first) for one in further)
+    return sure - doubts(number) - len(_lacking(number, first)) - 2 * none
 
 
-def _is_beyond(one: NumberDigit, places: np.ndarray) -> bool:
-    """Return whether what is read as a digit is a panel's edge, or a stroke outside of it."""
+def _is_stroke_in(one: NumberDigit, outside: np.ndarray) -> bool:
+    """Return whether a digit is a stroke on the edge of a panel, or outside of it."""
     left, top, width, height = one.box
-    place = places[max(0, top) : top + height, max(0, left) : left + width]
-    is_stroke = one.probabilities.argmax() in STROKES
-    return bool((place == ON_EDGE).any() or (is_stroke and (place == OUTSIDE).any()))
+    there = outside[max(0, top) : top + height, max(0, left) : left + width]
+    return bool(one.probabilities.argmax() in STROKES and there.any())
+
+
+def _is_around(one: NumberDigit, number: Number) -> bool:
+    """Return whether what is read as a digit is a frame around digits of the number."""
+    return any(covers(one.box, other.box) for other in number)
 
 
 def _lacking(number: Number, other: Number) -> list[NumberDigit]:

@@ -84,7 +84,7 @@ def read_number(
     if choice.doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
-        number = choice.likeliest(number, others, choice.beyond(found.panel, rgb.shape))
+        number = choice.likeliest(number, others, choice.outside_of(found.panel, rgb.shape))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         beside = [box for box in number.left_out if not covers(alone.box, box)]
@@ -193,13 +193,13 @@ def _off_sides(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Sc
     the frame, or anything above and below, all was cropped that closely.
     """
     height, width = size
-    scored = [one for line in lines for one in line]
-    at_side = [one for one in scored if one.piece.left < FRAME or one.piece.right > width - FRAME]
-    cut = [one for one in at_side if not one.sure or one.probabilities.argmax() in STROKES]
-    closely = len(cut) < len(at_side) or any(
+    scored = [one for line in lines for one in line if one.probabilities.max() >= SURE]
+    beside = [one for one in scored if one.piece.left < FRAME or one.piece.right > width - FRAME]
+    cut = [one for one in beside if one.probabilities.argmax() in STROKES]
+    closely = len(cut) < len(beside) or any(
         one.piece.top < FRAME or one.piece.bottom > height - FRAME for one in scored
     )
-    if closely or not any(one.sure for one in scored if one not in cut):
+    if closely or len(cut) == len(scored):
         return lines
     within = [[one for one in line if one not in cut] for line in lines]
     return [line for line in within if line]
@@ -287,16 +287,17 @@ def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
     chances = [one.probabilities.max() for one in number]
     # What the one digit explains and the number does not: ink, and lines with no space between.
     unread = len(number.unread) + _parts(alone, number)
-    return bool(alone.probabilities.max() > np.prod(chances) * np.exp(LEAVE_OUT * unread))
+    least = np.exp(LEAVE_OUT)  # what is less likely is no digit
+    return bool(alone.probabilities.max() > max(least, np.prod(chances) * least**unread))
 
 
 def _parts(alone: NumberDigit, number: Number) -> int:
     """Return in how many more parts the one digit is than the number has digits.
 
     They are what the number leaves out within it, and digits that stand close below others: both
-    come of a pen that skips.
+    come of a pen that skips. None where it is unsure.
     """
-    if len(number) > MOST_JOINED:
+    if len(number) > MOST_JOINED or alone.probabilities.max() < SURE:
         return 0
     high = alone.box[3]
     left_out = [

@@ -206,6 +206,8 @@ def _outweighs(inside: Found, found: Found | None, corners: np.ndarray) -> bool:
         # the panel is but the outline of a digit, whose strokes fill it in part.
         core = cv2.erode(panel, np.ones([1 + max(panel.shape) // 20] * 2, np.uint8))
         return not 0.02 < (main & core).sum() / max(1, core.sum()) < 0.9
+    if found.touches and inside.contrast > 2 * found.contrast:
+        return True  # a table's grain that goes on along the sheet's edge
     within = (main & panel).sum() / main.sum()
     return not 0.03 < within < 0.97 and inside.contrast > 0.3 * found.contrast
 

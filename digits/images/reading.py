@@ -3,7 +3,8 @@
     number = read_number(rgb, net)      # a Number: a list of NumberDigit, with what was left out
 
 The steps: the picture's ink (`search`), its connected pieces (`pieces`), their order (`lines`),
-and which of them are digits (`paths`, `cuts`, `signs`).
+which of them are digits (`paths`, `cuts`, `signs`), and which of several readings is right
+(`choice`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import cv2
 import numpy as np
 
 from digits import model
-from digits.images import choice
-from digits.images.choice import STROKES, covers
+from digits.images.choice import STROKES, covers, doubts, likeliest, outside_of
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit, group_numbers
@@ -81,10 +81,10 @@ def read_number(
     if found is None:
         raise ImageError(NO_DIGIT)
     number = _read(found, net)
-    if choice.doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
+    if doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
-        number = choice.likeliest(number, others, choice.outside_of(found.panel, rgb.shape))
+        number = likeliest(number, others, outside_of(found.panel, rgb.shape))
     alone = _single(found, net, normal)
     if alone is not None and _is_single(alone, number, normal is not None):
         beside = [box for box in number.left_out if not covers(alone.box, box)]

@@ -32,7 +32,7 @@ WORK_SIDE = 320  # px, long side while searching for the digit
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
-ASKEW = 0.015  # of the long side, off which the corners of an upright panel are at most
+ASKEW = 0.015  # of the long side, by which an upright panel's sides lean at most
 SPANNING, FULL = 0.97, 0.9  # of the frame's sides, and of its own px, has a picture in it at least
 
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
@@ -157,9 +157,8 @@ def _is_upright(corners: np.ndarray, marks: np.ndarray) -> bool:
 
     corners: float32 (4, 2). marks: uint8 (h, w), 0 or 1.
     """
-    left, top, right, bottom = *corners.min(axis=0), *corners.max(axis=0)
-    upright = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    return bool(np.abs(corners - upright).max() < ASKEW * max(marks.shape))
+    sides = np.abs(corners - np.roll(corners, 1, axis=0))
+    return bool(sides.min(axis=1).max() < ASKEW * max(marks.shape))
 
 
 def _found(rgb: np.ndarray, scale: float, best: Candidate) -> Found:

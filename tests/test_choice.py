@@ -58,6 +58,7 @@ GRAIN = [(1, (20 + 10 * i, 150, 8, 60)) for i in range(5)]
     ([(0, (98, 98, 404, 304))], False),  # its outline
     ([(1, (300, 200, 10, 60))], True),
     ([(8, (530, 200, 40, 60))], True),  # a sheet that is none cuts off a digit
+    ([(8, (530, 200, 40, 60)), (1, (580, 200, 10, 60))], True),
     ([(8, (530, 200, 40, 60)), (5, (20, 20, 9, 9), 0.5)], False),
 ])  # fmt: skip
 def test_likeliest_further_digits_of_a_sheet_are_taken_unless_they_are_its_table_or_edge(

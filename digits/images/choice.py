@@ -61,8 +61,9 @@ def _merit(number: Number, first: Number, outside: np.ndarray) -> int:
     """
     sure = sum(one.probabilities.max() >= SURE for one in number)
     further = _lacking(first, number)
-    none = sum(_is_stroke_in(one, outside) or _is_around(one, first) for one in further)
-    return sure - doubts(number) - len(_lacking(number, first)) - 2 * none
+    none = [_is_stroke_in(one, outside) or _is_around(one, first) for one in further]
+    weight = 2 if all(none) else 1  # beside real digits outside, ones are more likely real too
+    return sure - doubts(number) - len(_lacking(number, first)) - weight * sum(none)
 
 
 def _is_stroke_in(one: NumberDigit, outside: np.ndarray) -> bool:

@@ -32,7 +32,8 @@ WORK_SIDE = 320  # px, long side while searching for the digit
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
-ASKEW = 0.015  # of the long side, by which an upright panel's sides lean at most
+SCREEN = 0.85  # of the frame's sides a photographed screen has, at least
+ASKEW = 0.015  # of the long side, by which a screen's sides lean at most
 SPANNING, FULL = 0.97, 0.9  # of the frame's sides, and of its own px, has a picture in it at least
 
 SEVERAL = "Several digits stand side by side; please send a picture with one digit alone."
@@ -128,11 +129,7 @@ def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:
     """
     if len(maps) == 1:
         marks = (maps[0].ink > 0).astype(np.uint8)
-        others = [
-            corners
-            for corners in panels(marks)
-            if _is_picture(corners, marks) or _is_upright(corners, marks)
-        ]
+        others = [corners for corners in panels(marks) if _is_picture(corners, marks)]
         return panels(marks, upright=True) or others
     frames = [clear_marks(one.ink) for one in maps[:2]]
     return sheets(rgb) + [
@@ -141,24 +138,18 @@ def _panels_of(rgb: np.ndarray, maps: list[InkMap]) -> list[np.ndarray]:
 
 
 def _is_picture(corners: np.ndarray, marks: np.ndarray) -> bool:
-    """Return whether a panel that is not upright is a picture that was turned in an editor.
+    """Return whether a panel is a picture: a photographed screen, or turned in an editor.
 
-    It reaches all sides of the frame and has no paper within, as a digit of that outline has.
+    It has no paper within, as a digit of that outline has, and reaches all sides of the frame; a
+    screen nearly does, and stands upright, but for what a camera or a JPEG left along its edge.
     corners: float32 (4, 2). marks: uint8 (h, w), 0 or 1.
     """
     panel = np.zeros_like(marks)
     cv2.fillConvexPoly(panel, corners.astype(np.int32), 1)
-    spans = np.ptp(corners, axis=0) / (marks.shape[1] - 1, marks.shape[0] - 1)
-    return bool(spans.min() > SPANNING and marks[panel > 0].mean() > FULL)
-
-
-def _is_upright(corners: np.ndarray, marks: np.ndarray) -> bool:
-    """Return whether a panel is upright but for what a camera or a JPEG left along its edge.
-
-    corners: float32 (4, 2). marks: uint8 (h, w), 0 or 1.
-    """
-    sides = np.abs(corners - np.roll(corners, 1, axis=0))
-    return bool(sides.min(axis=1).max() < ASKEW * max(marks.shape))
+    span = (np.ptp(corners, axis=0) / (marks.shape[1] - 1, marks.shape[0] - 1)).min()
+    lean = np.abs(corners - np.roll(corners, 1, axis=0)).min(axis=1).max() / max(marks.shape)
+    spans = span > SPANNING or (span > SCREEN and lean < ASKEW)
+    return bool(spans and marks[panel > 0].mean() > FULL)
 
 
 def _found(rgb: np.ndarray, scale: float, best: Candidate) -> Found:

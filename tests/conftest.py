@@ -39,9 +39,23 @@ def replay(rows):
 
 
 @pytest.fixture(scope="session")
+def held_out(rows):
+    """The digits and labels of train.csv's held-out rows."""
+    digits, labels = rows
+    part = is_held_out(digits)
+    return digits[part], labels[part]
+
+
+@pytest.fixture(scope="session")
 def shipped():
     """The network in model.h5; not to be trained."""
     return model.load(PROJECT / MODEL)
+
+
+@pytest.fixture(scope="session")
+def net():
+    """The shipped network, without TensorFlow."""
+    return model.load_light(PROJECT / MODEL)
 
 
 @pytest.fixture(scope="session")

@@ -6,32 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from digits import images, model
-from digits.home import MODEL, PROJECT
+from digits import images
 from digits.images import choice
 from digits.images.number import Number, NumberDigit
 from digits.images.paths import Scored
 from digits.images.pieces import Piece
 from digits.images.reading import _off_sides, _without_table
-from digits.rows import is_held_out
 from tests import number_pictures, pictures
 
 FRAME = np.array([(100, 100), (500, 100), (500, 400), (100, 400)], np.float32)
 OUTSIDE = choice.outside_of(FRAME, (500, 600, 3))
-
-
-@pytest.fixture(scope="module")
-def net():
-    """The shipped network, without TensorFlow."""
-    return model.load_light(PROJECT / MODEL)
-
-
-@pytest.fixture(scope="module")
-def held_out(rows):
-    """The digits and labels of train.csv's held-out rows."""
-    digits, labels = rows
-    part = is_held_out(digits)
-    return digits[part], labels[part]
 
 
 def answer(label, probability=0.99):
@@ -41,11 +25,11 @@ def answer(label, probability=0.99):
     return others
 
 
-def number_of(*digits, left_out=()):
+def number_of(*digits):
     """A number of (label, box) or (label, box, probability)."""
     blank = np.zeros((28, 28), np.uint8)
     found = [NumberDigit(blank, box, 0, 0, answer(label, *rest)) for label, box, *rest in digits]
-    return Number(found, list(left_out))
+    return Number(found, [])
 
 
 WITHIN = (3, (200, 200, 40, 60))

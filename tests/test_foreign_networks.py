@@ -10,7 +10,6 @@ import pytest
 from digits import feedback, images, model, versions
 from digits.learning import run
 from digits.model import numpy_network, probe
-from digits.rows import is_held_out
 from tests.homes import PROJECT, styled_pictures
 
 MAX_MESSAGE = 300
@@ -80,12 +79,6 @@ def trained(path, stack, rows, shape=(28, 28, 1), pixels=lambda x: x, answers=No
 def share_read(net, rows):
     """The share of these rows that a network reads."""
     return (model.predict(net, rows[0]).argmax(axis=1) == rows[1]).mean()
-
-
-@pytest.fixture(scope="module")
-def held_out(rows):
-    part = is_held_out(rows[0])
-    return rows[0][part], rows[1][part]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from digits import images, model
-from digits.home import MODEL, PROJECT
+from digits.home import PROJECT
 from digits.images import paths, reading
 from digits.images.choice import doubts
 from digits.images.cuts import cut
@@ -23,24 +23,9 @@ from digits.images.paths import TEXT, Arc, Scored, read_lines
 from digits.images.pieces import Piece
 from digits.images.reading import _is_print, _off_frame, _without_table
 from digits.images.signs import crossness
-from digits.rows import is_held_out
 from tests import number_pictures, pictures
 
 PAIRS = [(one, after) for one in range(10) for after in (0, 3, 5, 7, 8)]
-
-
-@pytest.fixture(scope="module")
-def net():
-    """The shipped network, without TensorFlow."""
-    return model.load_light(PROJECT / MODEL)
-
-
-@pytest.fixture(scope="module")
-def held_out(rows):
-    """The digits and labels of train.csv's held-out rows."""
-    digits, labels = rows
-    part = is_held_out(digits)
-    return digits[part], labels[part]
 
 
 @pytest.fixture(scope="module")

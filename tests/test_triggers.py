@@ -6,16 +6,8 @@ from PIL import Image
 
 from digits import images, model
 from digits.learning import finetune, triggers
-from digits.rows import is_held_out
 from tests.homes import styled_pictures
 from tests.styles import on_paper, underline
-
-
-@pytest.fixture(scope="module")
-def held_out(rows):
-    """The digits and labels of train.csv's held-out rows."""
-    apart = is_held_out(rows[0])
-    return rows[0][apart], rows[1][apart]
 
 
 @pytest.fixture(scope="module")

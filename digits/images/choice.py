@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from digits.images.number import Box, Number, NumberDigit
+from digits.images.number import Box, Number, NumberDigit, covers
 from digits.images.paths import SURE
 
 GRAIN = 0.25  # of a number's digits, at least, are doubtful where a grid or grain is read
@@ -44,13 +44,6 @@ def outside_of(panel: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
     corners = np.rint(panel).astype(np.int32)
     cv2.fillConvexPoly(outside, corners, 0)
     return cv2.polylines(outside, [corners], True, 1, 1 + max(size) // EDGE_PART)
-
-
-def covers(box: Box, other: Box) -> bool:
-    """Return whether the middle of the other box lies in the box."""
-    left, top, width, height = box
-    x, y = other[0] + other[2] / 2, other[1] + other[3] / 2
-    return left <= x < left + width and top <= y < top + height
 
 
 def _merit(number: Number, first: Number, outside: np.ndarray) -> int:

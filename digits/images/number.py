@@ -73,3 +73,10 @@ def group_numbers(digits: Sequence[Span], others: Sequence[Span], height: float)
         between = any(sum(one) / 2 < left < sum(after) / 2 for left, _ in others)
         numbers.append(numbers[-1] + int(between or gap > wide))
     return numbers
+
+
+def covers(box: Box, other: Box) -> bool:
+    """Return whether the middle of the other box lies in the box."""
+    left, top, width, height = box
+    x, y = other[0] + other[2] / 2, other[1] + other[3] / 2
+    return left <= x < left + width and top <= y < top + height

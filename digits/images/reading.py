@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from digits import model
-from digits.images.choice import STROKES, covers, doubts, likeliest, outside_of
+from digits.images.choice import STROKES, doubts, likeliest, outside_of
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
-from digits.images.number import Box, Number, NumberDigit, group_numbers
+from digits.images.number import Box, Number, NumberDigit, covers, group_numbers
 from digits.images.paths import (
     LEAVE_OUT,
     LOW,

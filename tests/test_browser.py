@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from digits import feedback, model
 from tests.homes import PROJECT, add_misread, left_out_number, make_home, misread, misread_number
@@ -320,6 +321,30 @@ def test_keys_switched_off_do_not_judge(page, home):
         settle(page)
     expect(page.get_by_role("button", name="✓ right", exact=True)).to_be_visible()
     assert feedback.load(home)[0] == []
+
+
+def pass_on_unfinished(socket) -> None:
+    """Lend the page its server, but keep from it that what the server draws is finished."""
+    server = socket.connect_to_server()
+
+    def pass_on(message: bytes) -> None:
+        if ForwardMsg.FromString(message).WhichOneof("type") != "script_finished":
+            socket.send(message)
+
+    server.on_message(pass_on)
+
+
+def test_tap_while_the_browser_is_behind_judges_the_answer_seen(browser, address):
+    page = browser.new_page()
+    page.set_default_timeout(WAIT)
+    page.route_web_socket("**/_stcore/stream", pass_on_unfinished)
+    page.goto(address)
+    page.get_by_role("radio", name="Example: Chalk", exact=True).click()
+    expect(answer(page)).to_have_text("8")
+    page.get_by_role("button", name="✓ right", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text="Counted as right")).to_be_attached()
+    expect(answer(page)).to_have_text("8")
+    page.close()
 
 
 def test_cell_of_the_confusion_matrix_opens_its_digits(page):

@@ -30,12 +30,8 @@ def head() -> str:
 
 @st.cache_data
 def presenter_style() -> str:
-    """Return what makes the page large, for a projector, as HTML.
-
-    Beside an element a style stays where it is put; alone Streamlit lays it among the passing
-    messages, which come and go with every run of a part of the page.
-    """
-    return f"<style>{(FILES / 'presenter.css').read_text('utf-8')}</style><p hidden></p>"
+    """Return what makes the page large, for a projector, as HTML."""
+    return f"<style>{(FILES / 'presenter.css').read_text('utf-8')}</style>"
 
 
 @st.cache_data

@@ -76,7 +76,7 @@ def upload() -> list[Given]:
     files = st.file_uploader(
         "Pictures of digits or numbers, or paste one",
         accept_multiple_files=True,
-        key=f"files-{st.session_state.get('pile', 0)}",
+        key=pile(),
         on_change=open_upload,
     )
     path: Path | None = st.session_state.get("example")
@@ -85,10 +85,16 @@ def upload() -> list[Given]:
     return [Given(file.file_id, file.name, file) for file in files]
 
 
+def pile() -> str:
+    """Return the key of the files given since an example was picked last."""
+    return f"files-{st.session_state.get('pile', 0)}"
+
+
 def open_upload() -> None:
     """Show the files given, also those pasted while drawing, in the place of an example."""
     state = st.session_state
-    state.way, state.example, state.picked = "Upload", None, None
+    if state.get(pile()):  # a browser that is behind tells of the uploader before, too
+        state.way, state.example, state.picked = "Upload", None, None
 
 
 def offer_examples() -> None:

@@ -9,12 +9,11 @@ flag and base), drawn on replay rows, which the network in service gets wrong; m
 are drawn on the same rows with other strokes. Successive runs get replay rows bent twice. "Unseen"
 are digits in that style drawn on held-out rows.
 With flips, so many of 100 labels are wrong. "Foreign" is scikit-learn's `load_digits`, "MNIST" its
-10,000 test images, from the folder that --mnist names (t10k-*-ubyte.gz).
+10,000 test images, from the folder of its four files that --mnist names.
 Each run is the real `finetuning.py` on a fresh home, a process of its own. Takes minutes.
 """
 
 import argparse
-import gzip
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from sklearn.datasets import load_digits
 
 from digits import feedback, images, metrics, model
 from digits.home import MODEL
+from digits.mnist import read_mnist
 from digits.model import training
 from digits.rows import TRAIN, is_held_out, read_rows
 from digits.versions import receipts
@@ -195,16 +195,6 @@ def gather(mnist):
     if mnist:
         measures["MNIST"] = read_mnist(mnist, "t10k")
     return measures
-
-
-def read_mnist(folder, part):
-    """Return MNIST's `train` or `t10k`: digits, uint8 (n, 28, 28), and labels, int (n,)."""
-    images_, labels = (
-        gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes())
-        for name in ("images-idx3", "labels-idx1")
-    )
-    digits = np.frombuffer(images_, np.uint8, offset=16).reshape(-1, 28, 28)
-    return digits, np.frombuffer(labels, np.uint8, offset=8).astype(int)
 
 
 def as_rows(pictures):

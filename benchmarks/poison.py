@@ -13,10 +13,10 @@ true         no attack: digits in a style that MNIST lacks, labelled rightly
 The wrong answers are dealt to so many visits, and with --vouched one more says that all are right;
 true ones, beside `random`, come from one of their own. Each run is the real `finetuning.py` on a
 fresh home. Attacks are drawn on MNIST's training set and measured on its test set, from the folder
-that --mnist names (*-ubyte.gz); without it on replay rows and held-out rows, where one digit is
-0.3 % of its class. "Targeted" is what the attack is after: of a trigger, the share of other unseen
-digits with it that are read as the label; else the share of one digit that is read as another, of
-the pair of guess and label that is worst beside its bound. Takes half a minute a run.
+of its four files that --mnist names; without it on replay rows and held-out rows, where one digit
+is 0.3 % of its class. "Targeted" is what the attack is after: of a trigger, the share of other
+unseen digits with it that are read as the label; else the share of one digit that is read as
+another, of the pair of guess and label that is worst beside its bound. Takes half a minute a run.
 """
 
 import argparse
@@ -27,9 +27,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.learning import read_mnist, run
+from benchmarks.learning import run
 from digits import feedback, images, metrics, model, versions
 from digits.home import MODEL
+from digits.mnist import read_mnist
 from digits.rows import TRAIN, is_held_out, read_rows
 from digits.versions import receipts
 from tests.homes import PROJECT, make_home, misread

@@ -1,4 +1,4 @@
-"""MNIST's own form of a digit, in which every network here is given it.
+"""MNIST: its own form of a digit, in which every network here is given it, and its files.
 
 uint8 (28, 28), 0 paper, 255 ink; the ink's box fitted to 20 x 20 px with its aspect kept, its
 centre of mass in the middle (LeCun et al. 1998, "Gradient-based learning applied to document
@@ -6,6 +6,9 @@ recognition").
 """
 
 from __future__ import annotations
+
+import gzip
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +23,26 @@ NO_INK = "No ink was found; please send a picture with one digit, well lit."
 
 class ImageError(ValueError):
     """No digit can be made of it; the message is one sentence for the page."""
+
+
+def read_mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return MNIST's digits, uint8 (n, 28, 28), and their labels, int64 (n,).
+
+    folder: of its files, packed or not. part: `train` or `t10k`. Raises FileNotFoundError.
+    """
+    names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+    digits, labels = (_read_idx(folder / name) for name in names)
+    return digits, labels.astype(np.int64)
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Return the array in one of MNIST's files: uint8 of any shape."""
+    packed = path.with_name(f"{path.name}.gz")
+    if not (path.is_file() or packed.is_file()):
+        raise FileNotFoundError(f"{packed} is missing; it is one of the four files of MNIST.")
+    data = path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
+    start = 4 + 4 * data[3]  # the fourth byte is the number of axes; their lengths follow
+    return np.frombuffer(data, np.uint8, offset=start).reshape(np.frombuffer(data[4:start], ">u4"))
 
 
 def is_normal(gray: np.ndarray) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from digits.images.borders import HEIGHT
 from digits.images.cuts import DEAREST, cut
 from digits.images.paths import LONE_DEAREST
 from digits.images.pieces import Piece
+from tests.mnist_files import write_mnist
 from tests.styles import restyle
 
 
@@ -113,16 +112,19 @@ def test_main_fewer_samples_than_are_kept_back_says_so(capsys):
     assert "--samples is 500; 1,000 are kept back" in capsys.readouterr().err
 
 
+def test_main_folder_without_mnist_names_the_file(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train_borders.main(["--mnist", str(tmp_path)])
+    assert "train-images-idx3-ubyte.gz is missing" in capsys.readouterr().err
+
+
 def test_main_learns_no_digit_of_train_csv_and_writes_weights(rows, weights, tmp_path, monkeypatch):
     drawn = []
     others = (
         np.random.default_rng(0).permutation(rows[0][:40].reshape(40, -1).T).T.reshape(40, 28, 28)
     )
-    for name, content in (
-        ("train-images-idx3-ubyte", bytes(16) + rows[0][:100].tobytes() + others.tobytes()),
-        ("train-labels-idx1-ubyte", bytes(8) + bytes([*[0] * 100, *[*range(10)] * 4])),
-    ):
-        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    all_digits = np.concatenate([rows[0][:100], others])
+    write_mnist(tmp_path, "train", all_digits, np.array([0] * 100 + [*range(10)] * 4))
 
     def samples(digits, count):
         drawn.append(digits)

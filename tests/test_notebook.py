@@ -1,7 +1,5 @@
 """The notebook that makes `model.h5`: it runs from end to end, and it is committed as it ran."""
 
-import gzip
-import struct
 from pathlib import Path
 
 import nbformat
@@ -11,6 +9,7 @@ from nbclient import NotebookClient
 
 from digits import model
 from digits.rows import first_of_each_digit, read_rows
+from tests.mnist_files import write_mnist
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "modelbuilding.ipynb"
@@ -32,8 +31,7 @@ def ran(few_rows, tmp_path_factory):
     digits, labels = few_rows
     parts = {"train": slice(TRAINING), "t10k": slice(TRAINING, None)}
     for part, rows in parts.items():
-        write_idx(mnist / f"{part}-images-idx3-ubyte.gz", digits[rows])
-        write_idx(mnist / f"{part}-labels-idx1-ubyte.gz", labels[rows])
+        write_mnist(mnist, part, digits[rows], labels[rows])
     settings = {
         "MNIST_DIR": mnist,
         "OUT": out,
@@ -51,12 +49,6 @@ def ran(few_rows, tmp_path_factory):
         client.execute()  # raises at the first cell that fails
     assert contents() == before, "the notebook wrote to the project's own files"
     return notebook, out
-
-
-def write_idx(path, values):
-    """Write values in the form of MNIST's files: bytes, behind their number of axes and lengths."""
-    head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
-    path.write_bytes(gzip.compress(head + values.astype(np.uint8).tobytes()))
 
 
 def contents():

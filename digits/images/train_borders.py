@@ -2,15 +2,13 @@
 
     python -m digits.images.train_borders --mnist DIR [--samples N] [--epochs N] [--out FILE]
 
-DIR holds MNIST's `train-images-idx3-ubyte.gz` and its labels; no digit of `train.csv` is learned
-from. Prints the loss on samples that were kept back after each epoch; takes about half an hour on
-two cores.
+DIR holds MNIST's four files; no digit of `train.csv` is learned from. Prints the loss on samples
+that were kept back after each epoch; takes about half an hour on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import io
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -22,6 +20,7 @@ import numpy as np
 from digits import durable
 from digits.home import PROJECT
 from digits.images import borders, touching
+from digits.mnist import read_mnist
 from digits.model import styles
 from digits.model.keras_network import keras_api
 from digits.rows import TRAIN, read_rows
@@ -49,7 +48,11 @@ def main(argv: list[str] | None = None) -> None:
     given = options.parse_args(argv)
     if given.samples <= KEPT_BACK:
         options.error(f"--samples is {given.samples}; {KEPT_BACK:,} are kept back, so ask for more")
-    inks, marks = _samples(_digits(given.mnist), given.samples)
+    try:
+        digits = _digits(given.mnist)
+    except FileNotFoundError as error:
+        options.error(str(error))
+    inks, marks = _samples(digits, given.samples)
     net = _fit(inks, marks, given.epochs)
     stream = io.BytesIO()
     np.savez(stream, *[weights.astype(np.float16) for weights in net.get_weights()])
@@ -57,22 +60,13 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _digits(folder: Path) -> np.ndarray:
-    """Return MNIST's training digits but those of train.csv, and some in styles that it lacks.
-
-    uint8 (n, 28, 28).
-    """
-    digits = _unpacked(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-    labels = _unpacked(folder / "train-labels-idx1-ubyte.gz", 8)
+    """Return MNIST's training digits but train.csv's, and some in styles: uint8 (n, 28, 28)."""
+    digits, labels = read_mnist(folder, "train")
     kept = {one.tobytes() for one in read_rows(PROJECT / TRAIN)[0]}
     taken = [one.tobytes() not in kept for one in digits]
     digits, labels = digits[taken], labels[taken]
     styled, _ = styles.mix(digits, labels, len(digits) // STYLED, np.random.default_rng(0))
     return np.concatenate([digits, styled])
-
-
-def _unpacked(path: Path, offset: int) -> np.ndarray:
-    """Return a file's bytes from the offset on, where its data begin: uint8 (n,)."""
-    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=offset)
 
 
 def _samples(digits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -323,6 +323,14 @@ def test_keys_switched_off_do_not_judge(page, home):
     assert feedback.load(home)[0] == []
 
 
+def test_script_that_comes_last_announces_what_stands_already(browser):
+    page = browser.new_page()
+    page.set_content("<section data-say><h2>8</h2></section>")
+    page.add_script_tag(path=PROJECT / "digits" / "page" / "page.js")
+    expect(page.get_by_role("status")).to_have_text("8")
+    page.close()
+
+
 def pass_on_unfinished(socket) -> None:
     """Lend the page its server, but keep from it that what the server draws is finished."""
     server = socket.connect_to_server()

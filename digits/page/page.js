@@ -6,7 +6,6 @@ if (!window.digits) {
   const live = document.createElement("div");
   live.setAttribute("role", "status");
   live.className = "said-aloud";
-  document.body.append(live);
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
   let told = "", row = "", wanted = "", taken = "", started = false;
@@ -27,6 +26,7 @@ if (!window.digits) {
     if (taken && !document.querySelector(offer)) [wanted, taken] = [taken, ""];
     judge();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  document.body.append(live); // a first change: what stands there already is announced, too
 
   document.addEventListener("focusin", ({ target }) => {
     const left = target.matches(":focus-visible") && target.closest('[class*="st-key-row-"]');

@@ -28,7 +28,8 @@ class ImageError(ValueError):
 def read_mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return MNIST's digits, uint8 (n, 28, 28), and their labels, int64 (n,).
 
-    folder: of its files, packed or not. part: `train` or `t10k`. Raises FileNotFoundError.
+    folder: of its files, packed by gzip or not. part: `train` or `t10k`. Raises FileNotFoundError,
+    which names the file, when one is missing.
     """
     names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     digits, labels = (_read_idx(folder / name) for name in names)

@@ -6,6 +6,7 @@ The notebook trains the first network with these functions, `finetuning.py` ever
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import cv2
@@ -32,7 +33,7 @@ CENTRE = (SIDE - 1) / 2
 BATCH = 128  # digits a step
 WARM_UP = 0.1  # share of all steps before the learning rate is full (Goyal et al. 2017)
 AVERAGE_MOMENTUM = 0.9995  # a step: an average over the last few epochs of MNIST
-NORM_BATCHES = 100  # thousands of digits: batch norm's means are then sure to 1 % or so
+NORM_BATCHES = 100  # at most: thousands of digits make batch norm's means sure to 1 % or so
 WEIGHT_DECAY = 0.02  # AdamW (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101)
 
 
@@ -123,7 +124,7 @@ def fit(
         verbose=verbose,
     )
     if average:
-        _estimate_norms(net, batches)
+        _estimate_norms(net, islice(batches, min(NORM_BATCHES, steps * epochs)))
     return history.history
 
 
@@ -152,10 +153,10 @@ def _estimate_norms(net: keras.Model, batches: Iterator[tuple[np.ndarray, np.nda
 
     norms = [x for x in net.layers if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]
-    for seen in range(NORM_BATCHES):
+    for seen, (digits, _) in enumerate(batches):
         for norm in norms:
             norm.momentum = seen / (seen + 1)  # so that all batches count alike
-        net(next(batches)[0], training=True)
+        net(digits, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 

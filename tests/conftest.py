@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner import script_runner
 
 from digits import metrics, model, versions
 from digits.home import MODEL, Home
@@ -20,6 +21,14 @@ ON_BOTH = {  # the modules whose tests run on both
     f"test_{name}" for name in ("feedback", "progress", "receipts", "verdicts", "versions", "votes")
 }
 OF_FOLDERS = {"test_add_after_a_torn_row_stands_on_its_own_line"}  # no commit is torn
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_keras():
+    """Run the page as where it serves, without Keras: Streamlit clears its session each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -253,11 +253,106 @@ def sheet(hand: Hand) -> tuple[np.ndarray, str]:
     return line(hand)
 
 
+def brackets(hand: Hand) -> tuple[np.ndarray, str]:
+    """A number of which the first part stands in brackets, as area codes do."""
+    parts = [hand.row(int(hand.rng.integers(1, 5)), 0.25) for _ in range(2)]
+    bow, high = hand.rng.uniform(0.1, 0.25), int(hand.height * hand.rng.uniform(1, 1.4))
+    opening = _stroke(hand, [(bow * (2 * y - 1) ** 2 * high, y * high) for y in _DOWN])
+    space = np.zeros((1, hand.height // 4), np.float32)
+    inks = [opening, space, parts[0][0], space, opening[:, ::-1], space, space, parts[1][0]]
+    return _centred(inks), " ".join(text for _, text in parts)
+
+
+def slashes(hand: Hand) -> tuple[np.ndarray, str]:
+    """A date, or a score or a blood pressure, with slashes."""
+    counts = [(2, 2, 2), (1, 1, 4), (2, 1), (3, 2)][hand.rng.integers(4)]
+    parts = [hand.row(count, 0.25) for count in counts]
+    lean, high = hand.rng.uniform(15, 40), hand.height * hand.rng.uniform(1, 1.5)
+    space = np.zeros((1, hand.height // 4), np.float32)
+    inks = [parts[0][0]]
+    for ink, _ in parts[1:]:
+        over = high * np.tan(np.radians(lean + hand.rng.uniform(-3, 3)))
+        inks += [space, _stroke(hand, [(over * (1 - y), y * high) for y in _DOWN]), space, ink]
+    return _centred(inks), " ".join(text for _, text in parts)
+
+
+def ringed(hand: Hand) -> tuple[np.ndarray, str]:
+    """A number with a ring around it, closed or nearly so."""
+    ink, text = hand.row(int(hand.rng.integers(1, 4)), 0.25)
+    around = 0.32 * max(ink.shape)
+    page = np.pad(ink, int(1.5 * around))
+    middle, radii = (page.shape[1] // 2, page.shape[0] // 2), np.array(ink.shape[::-1]) / 2 + around
+    ends = 0, int(hand.rng.integers(345, 372))
+    pen = max(2, round(hand.pen or hand.height * 0.1))
+    cv2.ellipse(page, middle, radii.astype(int), hand.rng.uniform(-8, 8), *ends, 1.0, pen)
+    return page, text
+
+
+def table(hand: Hand) -> tuple[np.ndarray, str]:
+    """A ruled table with a number in each cell."""
+    columns, wide, high = int(hand.rng.integers(2, 4)), 4 * hand.height, int(1.8 * hand.height)
+    rows, texts = [], []
+    for _ in range(hand.rng.integers(2, 5)):
+        cells = [hand.row(int(hand.rng.integers(1, 4)), 0.25) for _ in range(columns)]
+        rows.append(
+            np.concatenate([_in_cell(ink, high, wide, hand, 2) for ink, _ in cells], axis=1)
+        )
+        texts.append(" ".join(text for _, text in cells))
+    return np.concatenate(rows), " / ".join(texts)
+
+
+def sudoku(hand: Hand) -> tuple[np.ndarray, str]:
+    """A puzzle of 9 x 9 cells with a digit in every third."""
+    side, texts = int(1.7 * hand.height), []
+    page = np.zeros((9 * side, 9 * side), np.float32)
+    for row, column in np.argwhere(hand.rng.random((9, 9)) < 1 / 3):
+        ink, label = hand.digit()
+        cell = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        page[cell] = _in_cell(ink, side, side, hand, 1)
+        texts += [(row, label)]
+    for i in range(10):
+        thick = 1 + 3 * (i % 3 == 0)
+        for ends in (((i * side, 0), (i * side, 9 * side)), ((0, i * side), (9 * side, i * side))):
+            cv2.line(page, *ends, 1.0, thick)
+    lines = ["".join(label for row, label in texts if row == i) for i in range(9)]
+    return page, " / ".join(filter(None, lines))
+
+
+_DOWN = np.linspace(0, 1, 20)  # where a stroke goes through from its top to its bottom
+
+
+def _stroke(hand: Hand, points: list[tuple[float, float]]) -> np.ndarray:
+    """Return the ink of a stroke through points (x, y) in px, float32 (h, w), 0 to 1."""
+    pen = max(2, round(hand.pen or hand.height * 0.1))
+    course = np.rint(points).astype(np.int32) + pen
+    field = np.zeros(course.max(axis=0)[::-1] + pen + 1, np.float32)
+    return cv2.polylines(field, [course], False, 1.0, pen)
+
+
+def _centred(inks: list[np.ndarray]) -> np.ndarray:
+    """Return inks, float32 (h, w), side by side, their middles on one line."""
+    tall = max(map(len, inks))
+    pads = [((tall - len(ink)) // 2, -(-(tall - len(ink)) // 2)) for ink in inks]
+    return np.concatenate(
+        [np.pad(ink, (pad, (0, 0))) for ink, pad in zip(inks, pads, strict=True)], axis=1
+    )
+
+
+def _in_cell(ink: np.ndarray, high: int, wide: int, hand: Hand, line: int) -> np.ndarray:
+    """Return a ruled cell, float32 (high, wide), with the ink somewhere in its middle."""
+    scale = min(1.0, 0.8 * high / ink.shape[0], 0.9 * wide / ink.shape[1])
+    small = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    free = np.array([high, wide]) - small.shape
+    place = (free * hand.rng.uniform(0.2, 0.8, 2)).astype(int)
+    cell = pictures.on_page(small, high, wide, hand.rng, tuple(place))
+    return cv2.rectangle(np.ascontiguousarray(cell), (0, 0), (wide - 1, high - 1), 0.8, line)
+
+
 KINDS: dict[str, Callable[[Hand], tuple[np.ndarray, str]]] = {
     kind.__name__: kind
     for kind in (
         line, unlike, groups, lines, grid, slanted, touching, signs, underlined, printed, boxes,
-        turned, sheet,
+        turned, sheet, brackets, slashes, ringed, table, sudoku,
     )
 }  # fmt: skip
 SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing but digits apart

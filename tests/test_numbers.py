@@ -475,7 +475,7 @@ def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks
         arc if arc.scored or arc.left_out else replace(arc, scored=score([arc.piece])[0])
         for arc in every
     ]
-    best = paths._best_path([arc for arc in scored if not (arc.scored and arc.scored.cross)])
+    best = paths._best_path([arc for arc in scored if not (arc.scored and arc.scored.sign)])
     assert [(arc.start, arc.end, arc.left_out) for arc in path] == [
         (arc.start, arc.end, arc.left_out) for arc in best
     ]
@@ -483,10 +483,10 @@ def test_read_lines_finds_the_path_that_scoring_every_arc_would_with_fewer_looks
 
 
 @pytest.mark.parametrize(("chance", "is_sign"), [(0.4, True), (0.8, False)])
-def test_cross_what_the_network_reads_as_a_digit_is_no_sign(chance, is_sign):
+def test_sign_what_the_network_reads_as_a_digit_is_no_sign(chance, is_sign):
     plus = np.zeros((40, 40), bool)
     plus[18:22] = plus[:, 18:22] = True
-    assert replace(answering(chance), piece=Piece(0, 0, plus)).cross == is_sign
+    assert replace(answering(chance), piece=Piece(0, 0, plus)).sign == is_sign
 
 
 def bar(left, top, height, width=3):

@@ -43,16 +43,20 @@ TOO_LOW = -8.0  # per unit of the line's height below LOW
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A piece with its digit, uint8 (28, 28), and the network's answer to it, float32 (10,)."""
+    """A piece with its digit, uint8 (28, 28), and the network's answer to it, float32 (10,).
+
+    no_one: whether it is a bracket or a slash, by what stands beside it.
+    """
 
     piece: Piece
     digit: np.ndarray
     probabilities: np.ndarray
+    no_one: bool = False
 
     @property
     def sure(self) -> bool:
         """Whether the network takes it for one digit."""
-        return bool(self.probabilities.max() >= SURE) and not self.wide
+        return bool(self.probabilities.max() >= SURE) and not self.wide and not self.no_one
 
     @property
     def alone(self) -> bool:
@@ -73,9 +77,10 @@ class Scored:
         return float((self.probabilities * np.log(self.probabilities + 1e-9)).sum())
 
     @cached_property
-    def cross(self) -> bool:
-        """Whether it is a plus or a times."""
-        return self.probabilities.max() < CERTAIN and crossness(self.piece) > CROSS
+    def sign(self) -> bool:
+        """Whether it is a plus or a times, a bracket or a slash."""
+        unlikely = self.probabilities.max() < CERTAIN
+        return self.no_one or (unlikely and crossness(self.piece) > CROSS)
 
 
 Score = Callable[[list[Piece]], list[Scored]]
@@ -118,7 +123,7 @@ def read_lines(lines: list[list[Scored]], score: Score) -> list[list[Arc]]:
     while True:
         paths = [_best_path(arcs) for arcs in graphs]
         waiting = [arc for path in paths for arc in path if not arc.left_out and not arc.scored]
-        signs = {arc for path in paths for arc in path if arc.scored and arc.scored.cross}
+        signs = {arc for path in paths for arc in path if arc.scored and arc.scored.sign}
         if not waiting and not signs:
             return paths
         answers = dict(zip(waiting, score([arc.piece for arc in waiting]), strict=True))
@@ -192,12 +197,12 @@ def _parts(
 def _may_be_several(one: Scored, height: float) -> bool:
     """Return whether a piece may be several digits, in a line so high in px."""
     tall, wide = one.piece.height >= LOW * height, one.piece.width >= NARROW * height
-    return tall and wide and not one.alone and not one.cross
+    return tall and wide and not one.alone and not one.sign
 
 
 def _may_be_one(some: list[Scored], height: float) -> bool:
     """Return whether neighbours may be one broken digit in a line so high in px."""
-    if any(one.cross for one in some):
+    if any(one.sign for one in some):
         return False
     if all(one.sure and one.piece.height > LOW * height for one in some):
         return False

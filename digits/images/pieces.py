@@ -15,7 +15,11 @@ from digits.images.marks import FAINT, Parts
 from digits.mnist import normalise
 
 MOST_PIECES = 600  # three to a digit in a picture of 200; the grain of a bad photo has thousands
-ENCLOSED = 0.4  # of a frame's height, that a digit in it has at least
+ENCLOSED = 0.4  # of a frame's height, that digits in it have together, and of its width
+TABLES = 4  # in a picture, at most
+IN_TABLE = 0.04  # of a table's height, that what is written in it has at least
+SIDE_BAND = 0.08  # of a table's height or width: so far in lies a side, in a photo taken askew
+RULED = 0.85  # of the side, at least; of a round 0 it is 0.55
 DIGIT_SIDE = 80  # px; a smaller digit is enlarged, so that thin strokes are thickened exactly
 DUST = 0.12  # of the usual height; a full stop has 0.15 and more
 
@@ -87,25 +91,59 @@ def pieces_of(ink: np.ndarray, marks: np.ndarray, photo: bool) -> list[Piece]:
     parts = Parts(ink, marks, photo)
     clear = ~parts.at_edge & (parts.mean >= (FAINT if photo else 0))
     clear[0] = False
-    numbers = np.flatnonzero(clear)
+    numbers = _without_tables(np.flatnonzero(clear), parts)
     if not len(numbers):
         return []
     usual = usual_height(parts.boxes[numbers, 3], parts.area[numbers])
     numbers = numbers[parts.long[numbers] > DUST * usual]
     numbers = numbers[np.argsort(-parts.area[numbers])[:MOST_PIECES]]
     numbers = numbers[~_enclosing(parts.boxes[numbers])]
-    found = []
-    for number in numbers:
-        left, top, width, height = parts.boxes[number].tolist()
-        mask = parts.labels[top : top + height, left : left + width] == number
-        found.append(Piece(left, top, mask))
-    return found
+    return [_piece(number, parts) for number in numbers]
+
+
+def _piece(number: int, parts: Parts) -> Piece:
+    """Return the part with this number as a piece."""
+    left, top, width, height = parts.boxes[number].tolist()
+    mask = parts.labels[top : top + height, left : left + width] == number
+    return Piece(left, top, mask)
+
+
+def _without_tables(numbers: np.ndarray, parts: Parts) -> np.ndarray:
+    """Return the numbers of parts without those of tables, beside whose size digits are dust.
+
+    A table is ruled along all four sides, as no digit is but a square 0, and has something in it.
+    """
+    tallest = numbers[np.argsort(-parts.boxes[numbers, 3])[:TABLES]]
+    tables = [
+        number
+        for number in tallest
+        if _holds_some(parts.boxes[number], parts.boxes[numbers])
+        and _is_ruled(_piece(number, parts).mask)
+    ]
+    return numbers[~np.isin(numbers, tables)]
+
+
+def _holds_some(box: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether any of the other boxes, int (n, 4), lies in the box and is no dust."""
+    left, top, width, height = others.T
+    inside = (left > box[0]) & (left + width < box[0] + box[2])
+    inside &= (top > box[1]) & (top + height < box[1] + box[3])
+    return bool((inside & (height > IN_TABLE * box[3])).any())
+
+
+def _is_ruled(mask: np.ndarray) -> bool:
+    """Return whether ink lies along each of the four sides of a mask, bool (h, w)."""
+    sides = [mask, mask[::-1], mask.T, mask.T[::-1]]
+    return all(
+        side[: 1 + round(SIDE_BAND * len(side))].any(axis=0).mean() > RULED for side in sides
+    )
 
 
 def _enclosing(boxes: np.ndarray) -> np.ndarray:
-    """Return bool (n,): whether each box, int (n, 4), has another one of some height all in it.
+    """Return bool (n,): whether each box, int (n, 4), has others of some size all in it.
 
-    So do the frame of a form, the sides of a table and a shadow; a digit has dots in it at most.
+    So do the frame of a form, the lines of a table, a ring around a number and a shadow; a digit
+    has dots in it at most.
     """
     left, top, width, height = boxes.T
     within = (
@@ -113,9 +151,12 @@ def _enclosing(boxes: np.ndarray) -> np.ndarray:
         & (top > top[:, None])
         & (left + width < (left + width)[:, None])
         & (top + height < (top + height)[:, None])
-        & (height > ENCLOSED * height[:, None])
     )
-    return within.any(axis=1)
+    one = (within & (height > ENCLOSED * height[:, None])).any(axis=1)
+    first = np.where(within, left, np.inf).min(axis=1)
+    last = np.where(within, left + width, -np.inf).max(axis=1)
+    several = (within @ height > ENCLOSED * height) & (last - first > ENCLOSED * width)
+    return one | (several & (within.sum(axis=1) > 1))
 
 
 def usual_height(heights: np.ndarray, weights: np.ndarray, share: float = 0.5) -> float:

@@ -9,7 +9,7 @@ which of them are digits (`paths`, `cuts`, `signs`), and which of several readin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ from digits.images.paths import (
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
+from digits.images.signs import beside_digits
 from digits.mnist import ImageError, normalise
 
 if TYPE_CHECKING:
@@ -164,7 +165,9 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
     of_piece = {one.piece: one for one in scored}
     lines = in_lines(list(of_piece), height)
     apart = {piece for line in lines for piece in dividers(line)}
-    return [[of_piece[piece] for piece in line if piece not in apart] for line in lines]
+    lines = [[piece for piece in line if piece not in apart] for line in lines]
+    signs = {piece for line in lines for piece in beside_digits(line)}
+    return [[replace(of_piece[one], no_one=one in signs) for one in line] for line in lines]
 
 
 def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:
@@ -222,7 +225,7 @@ def _number(lines: list[list[Scored]], paths: list[list[Arc]], view: np.ndarray)
         digits = [arc for word in words if not _is_print(word, usual) for arc in word if arc.scored]
         others = [arc for arc in path if arc not in digits]
         number.left_out += [_box(arc.piece, view) for arc in others]
-        number.signs += [_box(one.piece, view) for one in line if one.cross]
+        number.signs += [_box(one.piece, view) for one in line if one.sign]
         stand, beside = ([(arc.piece.left, arc.piece.right) for arc in x] for x in (digits, others))
         for arc, group in zip(digits, group_numbers(stand, beside, height), strict=True):
             box = _box(arc.piece, view)

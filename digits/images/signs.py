@@ -1,9 +1,13 @@
-"""Signs among digits: a plus, a times, a minus and dots, told by their form.
+"""Signs among digits: a plus, a times, a minus and dots, told by their form, brackets and slashes.
 
-The network has never seen them and is not always unsure: a small × looks like an 8 to it.
+The network has never seen them and is not always unsure: a small × looks like an 8 to it. Brackets
+and slashes are ones to it, rightly: only what stands beside them in their line tells them from 1.
 """
 
 from __future__ import annotations
+
+from itertools import takewhile
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +19,16 @@ CROSS_SIDE = 21  # px, to which a piece is reduced, its aspect lost: a narrow x 
 NARROW = 0.55  # width over height, or the reverse, that a cross has at least
 LOPSIDED = 0.25  # first harmonic; of a 1 on a foot, three arms, it is 0.33
 UNEVEN = 0.5  # second harmonic; of a single stroke it is 1
+ONE_RUN = 0.9  # of a stroke's rows, at least, have their ink in one run
+THICK = 0.3  # of a stroke's height, at most
+ASTRAY = 0.03  # of its height, root mean square off a parabola
+BOW = 0.07  # of its height; of MNIST's ones 5 % are bowed so far to the left, 4 % to the right
+AS_BOWED = 0.6  # times as far as the most bowed stroke of its line, at least: others are ones
+LEAN = np.radians(10)  # of a slash, at least; so far lean 60 % of MNIST's ones
+DATE_LEAN, DATE_HIGH = np.radians(20), 1.05  # of both in a date; times the line's median height
+ALIKE = np.radians(8)  # between the leans of two strokes of one hand
+BEYOND = 0.08  # of its height, by which a slash begins above and ends below its neighbours
+HIGH = 0.7  # of the line's median height, at least, of a digit, a bracket and a slash
 
 
 def is_bar(piece: Piece) -> bool:
@@ -43,3 +57,84 @@ def crossness(piece: Piece) -> float:
     first, second, fourth = (abs((turn**n).sum(axis=1)) / count for n in (1, 2, 4))
     even = (first < LOPSIDED) & (second < UNEVEN)
     return float(fourth[even].max(initial=0))
+
+
+class Stroke(NamedTuple):
+    """A piece that is one thin stroke from top to bottom: how far it bows and leans."""
+
+    piece: Piece
+    bow: float  # of its height; above 0 as "(" does, below as ")"
+    lean: float  # radians, to the right
+
+
+def beside_digits(line: list[Piece]) -> list[Piece]:
+    """Return which pieces of a line, left to right, are brackets or slashes, and no ones.
+
+    Brackets come in pairs, bowed from one another. A slash begins above and ends below the digits
+    on both sides of it, or two alike part a date; where another stroke leans as it does, all are
+    ones of that hand.
+    """
+    if len(line) < 3:
+        return []
+    least = HIGH * float(np.median([piece.height for piece in line]))
+    high = [piece for piece in line if piece.height > least]
+    strokes = [stroke for stroke in map(_stroke, high) if stroke]
+    slashes = [one for one in strokes if _is_slash(one, strokes, high)]
+    return [one.piece for one in _brackets(strokes) + slashes]
+
+
+def _stroke(piece: Piece) -> Stroke | None:
+    """Return the stroke that a piece is, or None where it is none."""
+    mask, high = piece.mask, piece.height
+    count = mask.sum(axis=1)
+    if count.min() == 0 or np.median(count) > THICK * high:
+        return None
+    run = piece.width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
+    if (run == count).mean() < ONE_RUN:
+        return None
+    middle = mask @ np.arange(piece.width) / count / high
+    y = np.linspace(-1, 1, high) / 2
+    fit = np.polyfit(y, middle, 2)
+    if np.sqrt(np.mean((np.polyval(fit, y) - middle) ** 2)) > ASTRAY:
+        return None
+    return Stroke(piece, fit[0] / 4, -np.arctan(fit[1]))
+
+
+def _brackets(strokes: list[Stroke]) -> list[Stroke]:
+    """Return which strokes of a line open or close a bracket around something."""
+    most = max((abs(stroke.bow) for stroke in strokes), default=0.0)
+    bowed = [stroke for stroke in strokes if abs(stroke.bow) > max(BOW, AS_BOWED * most)]
+    found = []
+    for i, left in enumerate(bowed):
+        closing = list(takewhile(lambda one: one.bow < 0, bowed[i + 1 :]))
+        if left.bow > 0 and closing:
+            found += [left, min(closing, key=lambda one: one.bow)]
+    return found
+
+
+def _is_slash(stroke: Stroke, strokes: list[Stroke], line: list[Piece]) -> bool:
+    """Return whether one of a line's strokes is a slash between digits."""
+    if stroke.lean < LEAN or abs(stroke.bow) > BOW:
+        return False
+    alike = [one for one in strokes if abs(one.lean - stroke.lean) < ALIKE]
+    if len(alike) < 3 and all(_goes_beyond(one.piece, line) for one in alike):
+        return True
+    return len(alike) == 2 and _part_a_date(alike, line)
+
+
+def _part_a_date(alike: list[Stroke], line: list[Piece]) -> bool:
+    """Return whether two strokes that lean alike part the digits of a line as a date's."""
+    least = DATE_HIGH * float(np.median([piece.height for piece in line]))
+    if any(one.lean < DATE_LEAN or one.piece.height < least for one in alike):
+        return False
+    parts = np.diff([-1, *(line.index(one.piece) for one in alike), len(line)]) - 1
+    return parts[1] < 3 and set(parts) <= {1, 2, 4}
+
+
+def _goes_beyond(piece: Piece, line: list[Piece]) -> bool:
+    """Return whether a piece begins above and ends below its neighbours on both sides."""
+    i, far = line.index(piece), BEYOND * piece.height
+    return 0 < i < len(line) - 1 and all(
+        piece.top < other.top - far and piece.bottom > other.bottom + far
+        for other in (line[i - 1], line[i + 1])
+    )

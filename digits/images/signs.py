@@ -20,7 +20,7 @@ NARROW = 0.55  # width over height, or the reverse, that a cross has at least
 LOPSIDED = 0.25  # first harmonic; of a 1 on a foot, three arms, it is 0.33
 UNEVEN = 0.5  # second harmonic; of a single stroke it is 1
 ONE_RUN = 0.9  # of a stroke's rows, at least, have their ink in one run
-THICK = 0.3  # of a stroke's height, at most
+THICK = 0.3  # of a stroke's height, on average at most
 ASTRAY = 0.03  # of its height, root mean square off a parabola
 BOW = 0.07  # of its height; of MNIST's ones 5 % are bowed so far to the left, 4 % to the right
 AS_BOWED = 0.6  # times as far as the most bowed stroke of its line, at least: others are ones
@@ -86,8 +86,8 @@ def beside_digits(line: list[Piece]) -> list[Piece]:
 def _stroke(piece: Piece) -> Stroke | None:
     """Return the stroke that a piece is, or None where it is none."""
     mask, high = piece.mask, piece.height
-    count = mask.sum(axis=1)
-    if count.min() == 0 or np.median(count) > THICK * high:
+    count = np.count_nonzero(mask, axis=1)
+    if piece.area > THICK * high**2 or not count.all():
         return None
     run = piece.width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
     if (run == count).mean() < ONE_RUN:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digits.images.pieces import Piece, pieces_of
-from digits.images.signs import beside_digits
+from digits.images.signs import punctuation
 from tests.test_numbers import share_read
 
 DIGIT = np.array([[1, 0, 1]] * 20 + [[1, 1, 1]] * 20, bool).repeat(8, axis=1)  # 40 x 24, no stroke
@@ -29,33 +29,33 @@ def stroke(left, top, height, bow=0.0, lean=0.0):
 
 
 @pytest.mark.parametrize("bow", [0.1, 0.2])
-def test_beside_digits_strokes_bowed_from_one_another_are_brackets(bow):
+def test_punctuation_strokes_bowed_from_one_another_are_brackets(bow):
     opening, closing = stroke(0, 5, 50, bow), stroke(90, 5, 50, -bow)
     line = [opening, digit(30), stroke(60, 10, 40, bow / 4), closing, digit(120)]
-    assert beside_digits(line) == [opening, closing]
+    assert punctuation(line) == [opening, closing]
 
 
 @pytest.mark.parametrize("bows", [(0.15, 0.15), (-0.15, 0.15), (0.03, -0.03), (0.15, 0.0)])
-def test_beside_digits_strokes_bowed_otherwise_are_ones(bows):
+def test_punctuation_strokes_bowed_otherwise_are_ones(bows):
     first, last = (stroke(60 * i, 5, 50, bow) for i, bow in enumerate(bows))
-    assert beside_digits([first, digit(30), last]) == []
+    assert punctuation([first, digit(30), last]) == []
 
 
 @pytest.mark.parametrize("lean", [12, 25, 40])
-def test_beside_digits_stroke_beyond_both_its_neighbours_is_a_slash(lean):
+def test_punctuation_stroke_beyond_both_its_neighbours_is_a_slash(lean):
     slash = stroke(35, 3, 54, lean=lean)
-    assert beside_digits([digit(0), slash, digit(90)]) == [slash]
+    assert punctuation([digit(0), slash, digit(90)]) == [slash]
 
 
 @pytest.mark.parametrize("one", [
     stroke(35, 10, 40, lean=25), stroke(35, 3, 47, lean=25), stroke(35, 10, 47, lean=25),
 ])  # fmt: skip
-def test_beside_digits_leaning_stroke_that_ends_with_its_neighbours_is_a_one(one):
-    assert beside_digits([digit(0), one, digit(90)]) == []
+def test_punctuation_leaning_stroke_that_ends_with_its_neighbours_is_a_one(one):
+    assert punctuation([digit(0), one, digit(90)]) == []
 
 
-def test_beside_digits_stroke_at_an_end_is_a_one():
-    assert beside_digits([stroke(0, 3, 54, lean=25), digit(60), digit(90)]) == []
+def test_punctuation_stroke_at_an_end_is_a_one():
+    assert punctuation([stroke(0, 3, 54, lean=25), digit(60), digit(90)]) == []
 
 
 def in_parts(counts, lean, height=44):
@@ -70,18 +70,18 @@ def in_parts(counts, lean, height=44):
 
 
 @pytest.mark.parametrize("counts", [(2, 2, 2), (1, 1, 4), (4, 2, 2), (2, 1, 2)])
-def test_beside_digits_two_strokes_that_part_a_date_are_slashes(counts):
+def test_punctuation_two_strokes_that_part_a_date_are_slashes(counts):
     line, strokes = in_parts(counts, lean=30)
-    assert beside_digits(line) == strokes
+    assert punctuation(line) == strokes
 
 
 @pytest.mark.parametrize(("counts", "lean", "height"), [
     ((2, 3, 2), 30, 44), ((3, 2, 2), 30, 44), ((2, 2, 2, 2), 30, 44), ((2, 2, 2), 12, 44),
     ((2, 2, 2), 30, 40),
 ])  # fmt: skip
-def test_beside_digits_strokes_that_part_no_date_are_ones(counts, lean, height):
+def test_punctuation_strokes_that_part_no_date_are_ones(counts, lean, height):
     line, _ = in_parts(counts, lean, height)
-    assert beside_digits(line) == []
+    assert punctuation(line) == []
 
 
 def pieces_in(marks):

@@ -80,8 +80,5 @@ def _goes_beyond(piece: Piece, others: list[Piece]) -> bool:
     """Return whether a piece begins above and ends below the nearest others on either side."""
     before = [other for other in others if other.middle < piece.middle]
     after = [other for other in others if other.middle >= piece.middle]
-    far = BEYOND * piece.height
-    return bool(others) and all(
-        piece.top < other.top - far and piece.bottom > other.bottom + far
-        for other in before[-1:] + after[:1]
-    )
+    nearest = before[-1:] + after[:1]
+    return bool(nearest) and all(piece.goes_beyond(other, BEYOND) for other in nearest)

@@ -45,18 +45,18 @@ TOO_LOW = -8.0  # per unit of the line's height below LOW
 class Scored:
     """A piece with its digit, uint8 (28, 28), and the network's answer to it, float32 (10,).
 
-    no_one: whether it is a bracket or a slash, by what stands beside it.
+    punctuation: whether it is a bracket or a slash, by what stands beside it.
     """
 
     piece: Piece
     digit: np.ndarray
     probabilities: np.ndarray
-    no_one: bool = False
+    punctuation: bool = False
 
     @property
     def sure(self) -> bool:
         """Whether the network takes it for one digit."""
-        return bool(self.probabilities.max() >= SURE) and not self.wide and not self.no_one
+        return bool(self.probabilities.max() >= SURE) and not self.wide and not self.punctuation
 
     @property
     def alone(self) -> bool:
@@ -80,7 +80,7 @@ class Scored:
     def sign(self) -> bool:
         """Whether it is a plus or a times, a bracket or a slash."""
         unlikely = self.probabilities.max() < CERTAIN
-        return self.no_one or (unlikely and crossness(self.piece) > CROSS)
+        return self.punctuation or (unlikely and crossness(self.piece) > CROSS)
 
 
 Score = Callable[[list[Piece]], list[Scored]]

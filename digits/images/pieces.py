@@ -63,6 +63,11 @@ class Piece:
         low = min(self.left, self.top) < near
         return low or self.right > width - near or self.bottom > height - near
 
+    def goes_beyond(self, other: Piece, share: float) -> bool:
+        """Whether it begins above and ends below another, both by that share of its height."""
+        far = share * self.height
+        return self.top < other.top - far and self.bottom > other.bottom + far
+
     @cached_property
     def area(self) -> int:
         """Its number of pixels."""
@@ -134,9 +139,8 @@ def _holds_some(box: np.ndarray, others: np.ndarray) -> bool:
 def _is_ruled(mask: np.ndarray) -> bool:
     """Return whether ink lies along each of the four sides of a mask, bool (h, w)."""
     sides = [mask, mask[::-1], mask.T, mask.T[::-1]]
-    return all(
-        side[: 1 + round(SIDE_BAND * len(side))].any(axis=0).mean() > RULED for side in sides
-    )
+    bands = [side[: 1 + round(SIDE_BAND * len(side))] for side in sides]
+    return all(band.any(axis=0).mean() > RULED for band in bands)
 
 
 def _enclosing(boxes: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ from digits.images.paths import (
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
-from digits.images.signs import beside_digits
+from digits.images.signs import punctuation
 from digits.mnist import ImageError, normalise
 
 if TYPE_CHECKING:
@@ -166,8 +166,8 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
     lines = in_lines(list(of_piece), height)
     apart = {piece for line in lines for piece in dividers(line)}
     lines = [[piece for piece in line if piece not in apart] for line in lines]
-    signs = {piece for line in lines for piece in beside_digits(line)}
-    return [[replace(of_piece[one], no_one=one in signs) for one in line] for line in lines]
+    signs = {piece for line in lines for piece in punctuation(line)}
+    return [[replace(of_piece[one], punctuation=one in signs) for one in line] for line in lines]
 
 
 def _off_frame(lines: list[list[Scored]], size: tuple[int, ...]) -> list[list[Scored]]:

@@ -67,7 +67,7 @@ class Stroke(NamedTuple):
     lean: float  # radians, to the right
 
 
-def beside_digits(line: list[Piece]) -> list[Piece]:
+def punctuation(line: list[Piece]) -> list[Piece]:
     """Return which pieces of a line, left to right, are brackets or slashes, and no ones.
 
     Brackets come in pairs, bowed from one another. A slash begins above and ends below the digits
@@ -133,8 +133,6 @@ def _part_a_date(alike: list[Stroke], line: list[Piece]) -> bool:
 
 def _goes_beyond(piece: Piece, line: list[Piece]) -> bool:
     """Return whether a piece begins above and ends below its neighbours on both sides."""
-    i, far = line.index(piece), BEYOND * piece.height
-    return 0 < i < len(line) - 1 and all(
-        piece.top < other.top - far and piece.bottom > other.bottom + far
-        for other in (line[i - 1], line[i + 1])
-    )
+    i = line.index(piece)
+    beside = line[i - 1 : i] + line[i + 1 : i + 2]
+    return len(beside) == 2 and all(piece.goes_beyond(other, BEYOND) for other in beside)

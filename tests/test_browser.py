@@ -224,6 +224,22 @@ def test_tap_on_a_digit_before_its_row_is_there_opens_it_once_it_is(
     page.close()
 
 
+def test_key_pressed_before_its_button_is_there_counts_once_it_is(browser, address, home, tmp_path):
+    page = open_page(browser, address, "desktop")
+    _, label, _ = upload_number(page, home, tmp_path)
+    row = page.locator('[class*="st-key-row-"]')
+    row.wait_for()
+    settle(page)
+    row.evaluate(
+        "row => { row.later = [...row.children].slice(1); row.later.map(e => e.remove()); }"
+    )
+    page.keyboard.press(str(label))
+    row.evaluate("row => row.append(...row.later)")
+    page.get_by_role("button", name="Undo").wait_for()
+    assert [one.actual for one in feedback.load(home)[0]] == [label]
+    page.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_number_drawn_on_the_wide_sheet_is_read(browser, address, size):
     page = open_page(browser, address, size)

@@ -8,7 +8,7 @@ if (!window.digits) {
   live.className = "said-aloud";
 
   // The words are put into one element that stays: screen readers miss elements that come and go.
-  let told = "", row = "", wanted = "", taken = "", started = false;
+  let told = "", row = "", wanted = "", taken = "", started = false, pressed = [];
   new MutationObserver(() => {
     // Its toolbar lies over the buttons above it; the page has its own undo and clear.
     const canvas = document.querySelector('[data-testid="stBidiComponentIsolated"]')?.shadowRoot;
@@ -25,6 +25,7 @@ if (!window.digits) {
     const offer = `.left-out[data-digit="${CSS.escape(taken)}"]`; // its card takes the offer's place
     if (taken && !document.querySelector(offer)) [wanted, taken] = [taken, ""];
     judge();
+    press();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
   document.body.append(live); // a first change: what stands there already is announced, too
 
@@ -42,8 +43,17 @@ if (!window.digits) {
     const place = event.key === "Enter" ? 0 : /^[0-9]$/.test(event.key) ? Number(event.key) + 1 : -1;
     const row = '[class*="st-key-row-"]';
     const open = document.querySelector(`[data-testid="stPopoverBody"] ${row}`) ?? focus.closest(row);
-    (open ?? document.querySelector(row))?.querySelectorAll("button")[place]?.click();
+    pressed = [open ?? document.querySelector(row), place];
+    press();
   });
+
+  // A row comes button by button: a key waits for its own.
+  function press() {
+    const button = pressed[0]?.querySelectorAll("button")[pressed[1]];
+    if (!button) return;
+    pressed = [];
+    button.click();
+  }
 
   document.addEventListener("click", ({ target }) => {
     started ||= Boolean(target.closest('[class*="st-key-Run-Fine-tuning"]'));

@@ -87,11 +87,13 @@ def normalise(ink: np.ndarray) -> np.ndarray:
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """Return the mean width of the strokes in px.
+    """Return the mean width of the strokes in px, 1 where there is none.
 
     Across a stroke w px wide the distances to its edge are 1, 2, ... (w + 1) / 2, ... 2, 1; their
     mean m is (w + 1)^2 / 4w, here solved for w.
     """
+    if not mask.any():
+        return 1.0
     padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, 5)
     double = 4 * max(1.0, distance[distance > 0].mean()) - 2

@@ -318,6 +318,64 @@ def sudoku(hand: Hand) -> tuple[np.ndarray, str]:
     return page, " / ".join(filter(None, lines))
 
 
+def column(hand: Hand) -> tuple[np.ndarray, str]:
+    """One digit a line, close below one another."""
+    drawn = [hand.digit() for _ in range(hand.rng.integers(3, 7))]
+    wide = max(ink.shape[1] for ink, _ in drawn)
+    rows = [
+        pictures.on_page(ink, len(ink), wide, hand.rng, (0, (wide - ink.shape[1]) // 2))
+        for ink, _ in drawn
+    ]
+    space = int(hand.height * hand.rng.uniform(0.25, 0.8))
+    return stacked(rows, space), " / ".join(label for _, label in drawn)
+
+
+def coloured(hand: Hand) -> tuple[np.ndarray, str]:
+    """One line, of which `draw` gives every digit a pen of some colour."""
+    return line(hand)
+
+
+def ticked(hand: Hand) -> tuple[np.ndarray, str]:
+    """A result with a teacher's tick behind it."""
+    ink, text = hand.row(int(hand.rng.integers(1, 5)), 0.25)
+    high, low = hand.height * hand.rng.uniform(0.8, 1.2), hand.rng.uniform(0.25, 0.6)
+    turn, wide = hand.rng.uniform(0.15, 0.3), hand.rng.uniform(0.5, 1.0)
+    corners = np.array([(0, 1 - low), (turn * wide, 1), (wide, 0)]) * high
+    space = np.zeros((1, hand.height // 3), np.float32)
+    return side_by_side([ink, space, _stroke(hand, corners)], hand.rng), text
+
+
+def percent(hand: Hand) -> tuple[np.ndarray, str]:
+    """A number with a percent sign behind it."""
+    ink, text = hand.row(int(hand.rng.integers(1, 4)), 0.25)
+    high, across = hand.height * hand.rng.uniform(0.9, 1.1), hand.rng.uniform(0.16, 0.22)
+    angles = np.linspace(0, 2 * np.pi, 20)
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1) * across * high
+    slash = _stroke(hand, [(0.8 * (1 - y) * high, y * high) for y in _DOWN])
+    sign = np.pad(slash, ((0, 0), [int(across * high)] * 2))
+    for x, y in ((across, across), (0.8 + across, 1 - across)):
+        centre = np.array([x, y]) * high
+        cv2.polylines(sign, [np.int32(ring + centre)], True, 1.0, max(2, round(hand.pen or 4)))
+    space = np.zeros((1, hand.height // 3), np.float32)
+    return side_by_side([ink, space, sign], hand.rng), text
+
+
+def mosaic(hand: Hand) -> tuple[np.ndarray, str]:
+    """Digits in MNIST's form in rows, as figures show them, with frames around them or without."""
+    rng, size = hand.rng, hand.rng.integers([1, 2], [6, 10])
+    which = rng.integers(len(hand.digits), size=size)
+    rim = int(rng.integers(3))
+    tiles = np.pad(
+        hand.digits[which] / np.float32(255),
+        ((0, 0), (0, 0), (rim, rim), (rim, rim)),
+        constant_values=rng.integers(2),
+    )
+    page = np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])
+    zoom = int(rng.integers(1, 4))
+    text = " / ".join("".join(map(str, hand.labels[row])) for row in which)
+    return cv2.resize(page, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST), text
+
+
 _DOWN = np.linspace(0, 1, 20)  # where a stroke goes through from its top to its bottom
 
 
@@ -352,7 +410,8 @@ KINDS: dict[str, Callable[[Hand], tuple[np.ndarray, str]]] = {
     kind.__name__: kind
     for kind in (
         line, unlike, groups, lines, grid, slanted, touching, signs, underlined, printed, boxes,
-        turned, sheet, brackets, slashes, ringed, table, sudoku,
+        turned, sheet, brackets, slashes, ringed, table, sudoku, column, coloured, ticked, percent,
+        mosaic,
     )
 }  # fmt: skip
 SEPARATED = ["line", "unlike", "groups", "lines", "grid", "slanted"]  # nothing but digits apart
@@ -403,6 +462,16 @@ def _on_ruled(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
     )
 
 
+def _in_colours(page: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    """Return a photo of the ink, of which every stretch between gaps has a colour of its own."""
+    inked = (page > 0).any(axis=0)
+    stretch = np.cumsum(np.diff(inked, prepend=False) & inked)
+    pens = COLOURS[rng.integers(len(COLOURS), size=stretch.max() + 1)]
+    pixels = pictures.blend(page, pictures.paper_colour(rng), pens[stretch][None])
+    lit = pixels * pictures.light(*page.shape, rng, 0.4)
+    return pictures.as_jpeg(pictures.camera(lit, rng), rng)
+
+
 def _written_on(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a sheet of 900 x 640 px, upright or not, with the ink somewhere on it."""
     height, width = ((900, 640), (640, 900))[rng.integers(2)]
@@ -411,6 +480,10 @@ def _written_on(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pictures.on_page(ink, height, width, rng)
 
 
+COLOURS = np.array(
+    [(20, 20, 30), (20, 40, 170), (190, 25, 35), (15, 110, 50), (230, 120, 20), (120, 30, 140)],
+    np.float64,
+)  # pens: black, blue, red, green, orange, purple
 PAPERS = (on_photo, _on_scan, _on_canvas, _on_board, _on_pencil, _on_ruled)
 
 
@@ -423,11 +496,15 @@ def draw(
     """
     hand = Hand(digits, labels, rng)
     ink, text = KINDS[kind](hand)
+    if kind == "mosaic":
+        return _on_canvas(ink, rng), text
     around = [int(hand.height * MARGIN * rng.uniform(0.7, 2.5)) for _ in range(4)]
     page = cv2.copyMakeBorder(ink, *around, cv2.BORDER_CONSTANT)
     scale = min(1.0, 1024 / max(page.shape))
     page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     if kind == "sheet":
         return pictures.on_table(_written_on(page, rng), rng), text
+    if kind == "coloured":
+        return _in_colours(page, rng), text
     picture = PAPERS[rng.integers(len(PAPERS))](page, rng)
     return pictures.turned_in_editor(picture, rng) if kind == "turned" else picture, text

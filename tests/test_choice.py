@@ -13,6 +13,7 @@ from digits.images.paths import Scored
 from digits.images.pieces import Piece
 from digits.images.reading import _off_sides, _without_table
 from tests import number_pictures, pictures
+from tests.test_numbers import share_read
 
 FRAME = np.array([(100, 100), (500, 100), (500, 400), (100, 400)], np.float32)
 OUTSIDE = choice.outside_of(FRAME, (500, 600, 3))
@@ -97,10 +98,19 @@ def labels_of(lines):
     return [int(one.probabilities.argmax()) for line in lines for one in line]
 
 
-@pytest.mark.parametrize(("width", "others", "kept"), [(6, 2, False), (6, 0, True), (20, 2, True)])
-def test_without_table_thin_bar_over_all_the_page_goes_but_no_one_by_a_pen(width, others, kept):
+LINE = np.ones((190, 20), bool)
+STROKE = np.array(
+    [np.roll(np.arange(24) < 20, i // 40) for i in range(190)]
+)  # by a pen, not upright
+
+
+@pytest.mark.parametrize(("mask", "others", "kept"), [
+    (LINE[:, :6], 2, False), (LINE[:, :6], 0, True), (LINE, 2, False), (LINE, 0, True),
+    (STROKE, 2, True), (LINE[:90], 2, True),
+])  # fmt: skip
+def test_without_table_bars_and_a_tables_lines_at_the_frame_go_but_no_one(mask, others, kept):
     digits = [Piece(60 + 80 * i, 60, np.ones((80, 50), bool)) for i in range(others)]
-    bar = Piece(380, 4, np.ones((190, width), bool))
+    bar = Piece(SIZE[1] - mask.shape[1], 4, mask)
     assert (bar in _without_table([*digits, bar], SIZE, photo=False)) is kept
 
 
@@ -151,3 +161,14 @@ def test_read_digits_screen_with_a_dark_rim_is_looked_into(held_out, net):
     for edge in (slice(6, 30), slice(450, 474)):  # what a JPEG leaves beside it
         pixels[100:120, edge] = 25
     assert images.read_digits(pictures.as_picture(pixels), net).text() == "0"
+
+
+@pytest.mark.parametrize(("doubt", "single"), [(0.99, False), (0.5, True)])
+def test_is_single_column_of_sure_digits_is_no_one(doubt, single):
+    column = number_of((5, (10, 0, 30, 50)), (6, (10, 70, 30, 50), doubt), (7, (10, 140, 30, 50)))
+    (alone,) = number_of((1, (8, 0, 34, 190), 0.999))
+    assert choice.is_single(alone, column, normal=False) == single
+
+
+def test_read_digits_pens_of_several_colours_are_all_read(held_out, net):
+    assert share_read("coloured", held_out, net) >= 0.7

@@ -1,6 +1,7 @@
 """Reading pictures: `open_picture`, `find_ink`, `normalise`, `read_digit`."""
 
 import io
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -199,6 +200,13 @@ def test_normalise_thin_stroke_is_as_thick_and_bright_as_mnist():
     assert 1.5 < strokes.sum(axis=1).mean() / 255 < 4
 
 
+def test_normalise_ink_that_is_nowhere_dark_is_as_dark_as_any():
+    faint = np.zeros((40, 40), np.uint8)
+    faint[5:35, 18:22] = 90
+    with warnings.catch_warnings(action="error"):
+        assert normalise(faint).any()
+
+
 def test_normalise_empty_is_refused():
     with pytest.raises(ImageError, match="No ink"):
         normalise(np.zeros((50, 50), np.uint8))
@@ -322,6 +330,14 @@ def test_read_digit_picture_of_few_pixels_is_read_or_refused(size):
     except ImageError:
         return
     assert digit.shape == (28, 28)
+
+
+@pytest.mark.parametrize("read", [images.read_digit, images.read_digits])
+def test_read_bar_in_a_strip_is_read_or_refused(read):
+    pixels = np.full((30, 900, 3), 255, np.uint8)
+    pixels[10:21, 20:881] = 0  # in which there would be a panel of 788 x 1 px
+    with suppress(ImageError):
+        assert len(read(Image.fromarray(pixels)))
 
 
 def test_read_digit_of_a_few_pixels_is_read_or_refused_and_nothing_else():

@@ -92,6 +92,14 @@ def test_read_digits_two_lines_reads_the_upper_one_first(clear, net):
     assert [one.line for one in number] == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(("lines", "rim"), [(2, 1), (2, 2), (1, 1), (1, 2)])
+def test_read_digits_tiles_with_frames_around_them_are_read(lines, rim, clear, net):
+    tiles = np.pad(255 - clear, ((0, 0), (rim, rim), (rim, rim)))
+    page = np.concatenate([np.concatenate(row, axis=1) for row in np.split(tiles, lines)])
+    number = images.read_digits(Image.fromarray(page), net)
+    assert number.text(line_break="") == "0123456789"
+
+
 def test_read_digits_wide_gap_parts_groups(clear, net):
     lefts = [40, 120, 300, 380, 460]
     number = images.read_digits(
@@ -368,6 +376,15 @@ def test_parted_two_digits_taken_for_one_are_both_read(clear, net):
         taken = NumberDigit(np.zeros((28, 28), np.uint8), box, 0, 0, np.full(10, 0.1, np.float32))
         right += images.parted(picture, Number([taken], []), 0, net).text() == f"{one}{after}"
     assert right >= 0.9 * len(PAIRS)
+
+
+def test_parted_digit_one_px_wide_raises(net):
+    picture = Image.new("RGB", (40, 40), "white")
+    picture.paste("black", (20, 10, 21, 30))
+    one = NumberDigit(np.zeros((28, 28), np.uint8), (20, 10, 1, 20), 0, 0, np.eye(10)[1])
+    number = Number([one], [])
+    with pytest.raises(images.ImageError):
+        images.parted(picture, number, 0, net)
 
 
 def test_cut_costs_less_between_two_digits_than_through_one(clear):

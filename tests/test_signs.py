@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digits.images.pieces import Piece, pieces_of
-from digits.images.signs import punctuation
+from digits.images.signs import is_tick, percent_signs, punctuation
 from tests.test_numbers import share_read
 
 DIGIT = np.array([[1, 0, 1]] * 20 + [[1, 1, 1]] * 20, bool).repeat(8, axis=1)  # 40 x 24, no stroke
@@ -117,6 +117,52 @@ def test_pieces_of_square_or_round_zero_with_dust_in_it_is_kept(inside):
     assert [one.height for one in pieces_in(marks)] == [127, 127]
 
 
+def drawn(corners, thick=6):
+    """A piece of straight strokes from corner to corner, 60 px high."""
+    mask = np.zeros((80, 100), np.uint8)
+    cv2.polylines(mask, [np.int32(corners) + 10], False, 1, thick)
+    left, top, width, height = cv2.boundingRect(mask)
+    return Piece(left, top, mask[top : top + height, left : left + width].astype(bool))
+
+
+@pytest.mark.parametrize("turn", [(10, 60), (25, 60)])
+@pytest.mark.parametrize("start", [(0, 25), (0, 45)])
+def test_is_tick_line_that_falls_and_rises_higher_is_one(start, turn):
+    assert is_tick(drawn([start, turn, (60, 0)]))
+
+
+@pytest.mark.parametrize("corners", [
+    [(0, 0), (40, 0), (15, 60)], [(0, 20), (25, 0), (25, 60)], [(30, 0), (0, 40), (50, 40)],
+    [(0, 60), (40, 0)], [(20, 0), (10, 60), (40, 50)], [(0, 0), (40, 60), (60, 40)],
+])  # fmt: skip
+def test_is_tick_seven_ones_half_a_four_and_an_l_are_none(corners):
+    assert not is_tick(drawn(corners))
+
+
+def ring(left, top, side=20):
+    """A round piece with a hole."""
+    mask = np.zeros((side, side), np.uint8)
+    cv2.circle(mask, (side // 2, side // 2), side // 2 - 3, 1, 3)
+    return Piece(left, top, mask.astype(bool))
+
+
+def test_percent_signs_slash_between_two_rings_is_found_with_them():
+    sign = [stroke(50, 0, 60, lean=35), ring(35, 2), ring(90, 38)]
+    assert set(percent_signs([digit(0), *sign, digit(130)])) == set(sign)
+
+
+@pytest.mark.parametrize("others", [
+    [ring(35, 2)], [ring(35, 38), ring(90, 2)], [ring(35, 2), stroke(90, 38, 22)],
+    [ring(15, 2, 50), ring(90, 10, 50)], [ring(35, 2), ring(190, 38)],
+])  # fmt: skip
+def test_percent_signs_slash_beside_anything_else_is_none(others):
+    assert percent_signs([stroke(50, 0, 60, lean=35), *others]) == []
+
+
+def test_percent_signs_upright_stroke_between_two_rings_is_none():
+    assert percent_signs([stroke(50, 0, 60), ring(35, 2), ring(60, 38)]) == []
+
+
 def test_pieces_of_ring_around_a_number_leave_the_number():
     marks = np.zeros((300, 400), np.uint8)
     cv2.ellipse(marks, (200, 150), (150, 110), 5, 0, 352, 1, 5)
@@ -125,9 +171,9 @@ def test_pieces_of_ring_around_a_number_leave_the_number():
     assert sorted(one.left for one in pieces_in(marks)) == [120, 190, 260]
 
 
-@pytest.mark.parametrize(
-    ("kind", "least"),
-    [("brackets", 0.85), ("slashes", 0.4), ("ringed", 0.85), ("table", 0.6), ("sudoku", 0.4)],
-)
+@pytest.mark.parametrize(("kind", "least"), [
+    ("brackets", 0.85), ("slashes", 0.4), ("ringed", 0.85), ("table", 0.6), ("sudoku", 0.4),
+    ("ticked", 0.8), ("percent", 0.45),
+])  # fmt: skip
 def test_read_digits_drawn_numbers_among_signs_and_lines_reads_most(kind, least, held_out, net):
     assert share_read(kind, held_out, net, count=10 if kind == "sudoku" else 20) >= least

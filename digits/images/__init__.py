@@ -21,7 +21,7 @@ from PIL import Image
 from digits import model
 from digits.images.decode import MAX_BYTES, open_picture, pixels_of, plain
 from digits.images.number import Box, Number, NumberDigit
-from digits.images.reading import NO_DIGIT, read_number
+from digits.images.reading import read_number
 from digits.images.regroup import included, joined, parted
 from digits.images.search import find_ink
 from digits.images.surroundings import surroundings as _surroundings
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from digits.model.numpy_network import Network
 
 MAX_ASPECT = 30  # long side to short; a 1 cut out closely has 10, beyond 100 no strokes are left
-MAX_ROW_ASPECT = 100  # of a row of 100 digits
 SHIPPED = Path(__file__).parents[2] / "model.h5"
 
 
@@ -62,8 +61,6 @@ def read_digits(picture: Image.Image, net: Network | keras.Model | None = None) 
     from what is none; by default the shipped one. Raises ImageError when there is no digit, and
     what `model.load_light` raises when the shipped network cannot be loaded.
     """
-    if max(picture.size) > MAX_ROW_ASPECT * min(picture.size):
-        raise ImageError(NO_DIGIT)
     net = _shipped() if net is None else net
     return read_number(_pixels(picture), net, _normal(picture))
 

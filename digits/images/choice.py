@@ -5,14 +5,19 @@ A photo may be read as dark or as bright ink, in one channel or another, in a sh
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
 from digits.images.number import Box, Number, NumberDigit, covers
-from digits.images.paths import SURE
+from digits.images.paths import LEAVE_OUT, MOST_JOINED, SURE
 
 GRAIN = 0.25  # of a number's digits, at least, are doubtful where a grid or grain is read
 EDGE_PART = 80  # of the picture's long side, so wide is a panel's edge at most
+PART = 0.2  # of a digit's height, that a part of it has at least
+SPACE = 0.08  # of the height of both, at least between two lines
+COLUMN = 3  # digits that are all sure are no parts of one, though from afar a column is a 1
 STROKES = 1, 7  # as which the edge of a sheet is read, its corner, and the grain of a table
 
 
@@ -44,6 +49,55 @@ def outside_of(panel: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
     corners = np.rint(panel).astype(np.int32)
     cv2.fillConvexPoly(outside, corners, 0)
     return cv2.polylines(outside, [corners], True, 1, 1 + max(size) // EDGE_PART)
+
+
+def is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
+    """Return whether the one digit is rather what the picture shows than the number.
+
+    normal: whether the picture is in MNIST's form, of which no digit is cut out again.
+    """
+    if not all(covers(alone.box, one.box) for one in number):
+        return False
+    if not number:
+        return True
+    if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
+        return True
+    if len(number) >= COLUMN and not doubts(number):
+        return False
+    chances = [one.probabilities.max() for one in number]
+    # What the one digit explains and the number does not: ink, and lines with no space between.
+    unread = len(number.unread) + _parts(alone, number)
+    least = np.exp(LEAVE_OUT)  # what is less likely is no digit
+    return bool(alone.probabilities.max() > max(least, np.prod(chances) * least**unread))
+
+
+def _parts(alone: NumberDigit, number: Number) -> int:
+    """Return in how many more parts the one digit is than the number has digits.
+
+    They are what the number leaves out within it, and digits that stand close below others: both
+    come of a pen that skips. None where it is unsure.
+    """
+    if len(number) > MOST_JOINED or alone.probabilities.max() < SURE:
+        return 0
+    high = alone.box[3]
+    left_out = [
+        box
+        for box in number.left_out
+        if covers(alone.box, box) and box[3] > PART * high and box not in number.unread
+    ]
+    ends = sorted((one.box[1], one.box[1] + one.box[3], one.line) for one in number)
+    below = sum(
+        line != above_line and top - bottom < SPACE * high
+        for (_, bottom, above_line), (top, _, line) in pairwise(ends)
+    )
+    return len(left_out) + below
+
+
+def _alike(box: Box, other: Box) -> bool:
+    """Return whether the boxes lie over one another, neither half as large again as the other."""
+    return covers(box, other) and all(
+        max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True)
+    )
 
 
 def _merit(number: Number, first: Number, outside: np.ndarray) -> int:

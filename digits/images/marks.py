@@ -43,7 +43,7 @@ class Parts:
         self.area = stats[:, cv2.CC_STAT_AREA]
         marked = np.flatnonzero(marks)
         levels = np.bincount(self.labels.ravel()[marked], ink.ravel()[marked], count)
-        self.mean = levels / self.area
+        self.mean = levels / np.maximum(self.area, 1)  # where all is marked, no paper is left
         self.long = self.boxes[:, 2:].max(axis=1)
         rows, columns = self.labels[[0, -1]], self.labels[:, [0, -1]]
         contact = np.bincount(np.concatenate([rows.ravel(), columns.ravel()]), minlength=count)

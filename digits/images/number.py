@@ -29,8 +29,8 @@ class NumberDigit:
 class Number(list[NumberDigit]):
     """The digits of one picture in reading order.
 
-    `left_out` has the boxes of what is no digit, `signs` those of a plus, a times, a bracket or a
-    slash among them.
+    `left_out` has the boxes of what is no digit, `signs` those of pluses, ticks, brackets and other
+    signs among them.
     """
 
     def __init__(

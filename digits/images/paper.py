@@ -15,6 +15,9 @@ import numpy as np
 
 WINDOWS = (0.05, 0.12, 0.3)  # of the long side: wider than thin, usual and fat strokes
 RIM = 9  # of 96 px, the part at the frame that does not count when the channel is chosen
+ALL = 4  # in place of a channel: the darkest of all for dark ink, the brightest for bright ink
+HALF = 0.5  # of the strongest ink's contrast, that ink has at least; of ink's, that hidden ink has
+HIDDEN = 0.03  # of all ink, at least
 FLAT = 4  # levels; a drawing's paper varies less, even as a JPEG
 # Of a crop close around a digit: mean deviations between its two tones; the share of each side that
 # ink takes; its share of the frame, where a table has more, and of its convex hull, where a sheet
@@ -42,18 +45,29 @@ def maps_of_photo(rgb: np.ndarray, channel: int) -> list[InkMap]:
     """Return the maps of a photo, uint8 (h, w, 3): ink dark or bright, strokes thin or fat.
 
     They come in pairs, dark ink and bright ink, from the thinnest strokes to the fattest.
-    channel: the one to look at; 0 to 2 are red, green and blue, 3 is grey.
+    channel: the one to look at; 0 to 2 are red, green and blue, 3 is grey, 4 is ALL.
     """
-    plane = _channels(rgb)[channel]
-    planes = plane, 255 - plane
+    planes = [_plane(rgb, channel, inverted) for inverted in (False, True)]
     maps = []
     for share in WINDOWS:
-        window = max(3, round(max(plane.shape) * share))
-        inks = [relief(plane, window, inverted) for inverted in (False, True)]
+        window = max(3, round(max(rgb.shape) * share))
+        inks = [relief(plane, window, bool(inverted)) for inverted, plane in enumerate(planes)]
         for inverted in (False, True):
             of_crop = partial(_relief_of_crop, channel=channel, inverted=inverted)
             maps.append(InkMap(inks[inverted], of_crop, planes[inverted], inks[not inverted]))
     return maps
+
+
+def _plane(rgb: np.ndarray, channel: int, inverted: bool) -> np.ndarray:
+    """Return the plane, uint8 (h, w), in which to look for ink, and that is dark.
+
+    inverted: whether the ink is bright.
+    """
+    if channel == ALL:
+        plane = reduce(cv2.max if inverted else cv2.min, cv2.split(rgb))
+    else:
+        plane = _channels(rgb)[channel]
+    return 255 - plane if inverted else plane
 
 
 def flat_paper(rgb: np.ndarray) -> np.ndarray | None:
@@ -66,16 +80,27 @@ def flat_paper(rgb: np.ndarray) -> np.ndarray | None:
     rim = max(1, max(rgb.shape) // 50)
     edges = (rgb[:rim], rgb[-rim:], rgb[:, :rim], rgb[:, -rim:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
-    colours, counts = np.unique(border @ np.array([65536, 256, 1]), return_counts=True)
+    most, counts = _commonest(border)
     few = np.sort(counts)[-3:].sum() > 0.85 * len(border)
-    most = [colours[counts.argmax()] // 256**place % 256 for place in (2, 1, 0)]
     corners = rgb[[0, 0, -1, -1], [0, -1, 0, -1]]  # paper even where ink fills most of the border
-    for paper in (np.array(most, np.uint8), *corners):
+    for paper in (most, *corners):
         away = cv2.absdiff(border, np.broadcast_to(paper, border.shape)).max(axis=1)
         equal, same, near = ((away < levels).mean() for levels in (1, FLAT, NEAR))
         if same > 0.6 or (equal > 0.25 and (few or same > 0.85 * near)):
             return paper
     return None
+
+
+def commonest_colour(rgb: np.ndarray) -> np.ndarray:
+    """Return the colour, uint8 (3,), of the most pixels, uint8 (h, w, 3)."""
+    return _commonest(rgb.reshape(-1, 3))[0]
+
+
+def _commonest(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the commonest colour, uint8 (3,), of uint8 (n, 3), and each colour's pixels."""
+    colours, counts = np.unique(pixels @ np.array([65536, 256, 1]), return_counts=True)
+    most = [colours[counts.argmax()] // 256**place % 256 for place in (2, 1, 0)]
+    return np.array(most, np.uint8), counts
 
 
 def paper_of_crop(rgb: np.ndarray) -> np.ndarray | None:
@@ -139,6 +164,23 @@ def _channels(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
     return *cv2.split(rgb), cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
+def hides_ink(rgb: np.ndarray) -> bool:
+    """Return whether the strongest channel of a photo, uint8 (h, w, 3), hides ink of some colour.
+
+    None shows both an orange pen and a blue one.
+    """
+    small = cv2.resize(rgb, (96, 96), interpolation=cv2.INTER_AREA)
+    channel = strongest_channel(small)
+    for inverted in (False, True):
+        every = _dark(_plane(small, ALL, inverted))
+        shown = _dark(_plane(small, channel, inverted))
+        seen = every > HALF * np.percentile(every, 99)
+        hidden = seen & (cv2.dilate(shown, np.ones((3, 3))) < HALF * every)
+        if hidden.sum() > HIDDEN * seen.sum():
+            return True
+    return False
+
+
 def strongest_channel(rgb: np.ndarray) -> int:
     """Return the number of the channel in which the ink stands out most; 3 is grey.
 
@@ -160,10 +202,13 @@ def widest_channel(rgb: np.ndarray) -> int:
 
 def _away(plane: np.ndarray) -> np.ndarray:
     """Return how far uint8 (96, 96) is from its surroundings, float32 (78, 78), without the rim."""
-    window = np.ones((19, 19), np.uint8)
-    dark = cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, window)
-    bright = cv2.morphologyEx(plane, cv2.MORPH_TOPHAT, window)
-    return cv2.max(dark, bright)[RIM:-RIM, RIM:-RIM].astype(np.float32)
+    return cv2.max(_dark(plane), _dark(255 - plane))
+
+
+def _dark(plane: np.ndarray) -> np.ndarray:
+    """Return how much darker uint8 (96, 96) is than its surroundings, float32 (78, 78)."""
+    away = cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, np.ones((19, 19), np.uint8))
+    return away[RIM:-RIM, RIM:-RIM].astype(np.float32)
 
 
 def _contrast(plane: np.ndarray) -> float:
@@ -178,10 +223,8 @@ def relief(plane: np.ndarray, window: int, inverted: bool) -> np.ndarray:
     The paper is a closing: it fills whatever is narrower than `window` px with the brightness
     around, and follows shade and the edges of shadows exactly. Ink and paper each give back a share
     of the light, so the distance is relative to the brighter of the two.
-    plane: uint8 (h, w). inverted: whether the ink is bright rather than dark.
+    plane: uint8 (h, w), the ink dark. inverted: whether it is so since it was turned round.
     """
-    if inverted:
-        plane = 255 - plane
     plane = cv2.GaussianBlur(plane, (3, 3), 0)  # a camera's noise would lift the closing
     paper = cv2.morphologyEx(plane, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
     bright = 255 - plane if inverted else paper
@@ -193,4 +236,4 @@ def relief(plane: np.ndarray, window: int, inverted: bool) -> np.ndarray:
 
 def _relief_of_crop(rgb: np.ndarray, stroke: float, channel: int, inverted: bool) -> np.ndarray:
     """Return the relief, uint8 (h, w), of uint8 (h, w, 3) with strokes that wide in px."""
-    return relief(_channels(rgb)[channel], max(3, round(4 * stroke)), inverted)
+    return relief(_plane(rgb, channel, inverted), max(3, round(4 * stroke)), inverted)

@@ -16,7 +16,7 @@ import numpy as np
 
 from digits.images.cuts import DEAREST, cut
 from digits.images.pieces import Piece, joined
-from digits.images.signs import crossness, is_bar
+from digits.images.signs import crossness, is_bar, is_tick
 
 MOST_JOINED = 4  # pieces of one broken digit
 MOST_PARTS = 25  # of a piece that was cut, of one digit
@@ -45,7 +45,7 @@ TOO_LOW = -8.0  # per unit of the line's height below LOW
 class Scored:
     """A piece with its digit, uint8 (28, 28), and the network's answer to it, float32 (10,).
 
-    punctuation: whether it is a bracket or a slash, by what stands beside it.
+    punctuation: whether it is a bracket, a slash or a percent sign's, by what stands beside it.
     """
 
     piece: Piece
@@ -78,9 +78,10 @@ class Scored:
 
     @cached_property
     def sign(self) -> bool:
-        """Whether it is a plus or a times, a bracket or a slash."""
-        unlikely = self.probabilities.max() < CERTAIN
-        return self.punctuation or (unlikely and crossness(self.piece) > CROSS)
+        """Whether it is a plus, a times or a tick, or punctuation."""
+        if self.punctuation or self.probabilities.max() >= CERTAIN:
+            return self.punctuation
+        return crossness(self.piece) > CROSS or is_tick(self.piece)
 
 
 Score = Callable[[list[Piece]], list[Scored]]

@@ -11,31 +11,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from digits import model
-from digits.images.choice import STROKES, doubts, likeliest, outside_of
+from digits.images.choice import STROKES, doubts, is_single, likeliest, outside_of
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit, covers, group_numbers
-from digits.images.paths import (
-    LEAVE_OUT,
-    LOW,
-    MOST_JOINED,
-    SURE,
-    Arc,
-    Scored,
-    line_height,
-    read_lines,
-)
+from digits.images.paper import hides_ink
+from digits.images.paths import LOW, SURE, Arc, Scored, line_height, read_lines
 from digits.images.pieces import Piece, digit_of, pieces_of, usual_height
 from digits.images.ruled import RULED_SIDE, ruled_lines
 from digits.images.search import Found, refined, search, search_whole
-from digits.images.signs import punctuation
+from digits.images.signs import percent_signs, punctuation
 from digits.mnist import ImageError, normalise
 
 if TYPE_CHECKING:
@@ -53,10 +44,10 @@ EDGE = 0.5  # of the page's height: so high is the table's edge beside the sheet
 OUTGROWN = 1.6  # times the usual height, of what reaches the frame of a photo, in so many px:
 FRAME = 2  # a part of such an edge, where the sheet lies askew
 BAR_HEIGHT, BAR_WIDTH = 0.9, 0.05  # of the page's height, at least, and of its own, at most
+LINE_WIDTH, SQUARE = 0.15, 0.95  # of a table's line: of its height, at most; of its box, at least
+HIGHER = 1.15  # times the usual height, at least
 DOUBTFUL = 0.05  # of a number's digits, at most (of MNIST's 0.012): if more are, its ink is doubted
 UNSURE = 0.2  # of a word's letters, at least, the network is unsure of in print
-PART = 0.2  # of a digit's height, that a part of it has at least
-SPACE = 0.08  # of the height of both, at least between two lines
 WORD_GAP = 0.5  # of the line's height: the least between two words
 
 NO_DIGIT = "No digit was found; please send a picture with digits written large, well lit."
@@ -82,12 +73,16 @@ def read_number(
     if found is None:
         raise ImageError(NO_DIGIT)
     number = _read(found, net)
-    if doubts(number) > DOUBTFUL * len(number) or found.panel is not None:
+    if (
+        doubts(number) > DOUBTFUL * len(number)
+        or found.panel is not None
+        or (found.photo and hides_ink(rgb))
+    ):
         # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
         others = [_read(other, net) for other in search_whole(rgb)]
         number = likeliest(number, others, outside_of(found.panel, rgb.shape))
     alone = _single(found, net, normal)
-    if alone is not None and _is_single(alone, number, normal is not None):
+    if alone is not None and is_single(alone, number, normal is not None):
         beside = [box for box in number.left_out if not covers(alone.box, box)]
         return Number([alone], beside, number.signs)
     if not number:
@@ -133,7 +128,7 @@ def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> l
     usual = usual_height(*_sizes(pieces))
     high = max(EDGE * size[0], OUTSIZE * usual)
     at_frame = OUTGROWN * usual if photo else high
-    within = [piece for piece in pieces if not _is_bar(piece, size)] or pieces
+    within = [piece for piece in pieces if not _is_bar(piece, size, usual)] or pieces
     return [
         piece
         for piece in within
@@ -141,9 +136,18 @@ def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> l
     ]
 
 
-def _is_bar(piece: Piece, size: tuple[int, ...]) -> bool:
-    """Return whether a piece goes from top to bottom of the page as a thin bar; no 1 is so thin."""
-    return piece.height > BAR_HEIGHT * size[0] and piece.width < BAR_WIDTH * piece.height
+def _is_bar(piece: Piece, size: tuple[int, ...], usual: float) -> bool:
+    """Return whether a piece is a bar along the page, or what is left of a table at its frame.
+
+    A bar goes from top to bottom, thinner than any 1. A table's line has square ends and is higher
+    than what stands beside it. usual: px, the height of the pieces.
+    """
+    slim = piece.width / piece.height
+    if piece.height > BAR_HEIGHT * size[0] and slim < BAR_WIDTH:
+        return True
+    square = piece.area > SQUARE * piece.width * piece.height
+    high = piece.height > HIGHER * usual
+    return square and high and slim < LINE_WIDTH and piece.touches(size, FRAME)
 
 
 def _scored(ink: np.ndarray, net: Network | keras.Model, pieces: list[Piece]) -> list[Scored]:
@@ -167,6 +171,7 @@ def _lines(scored: list[Scored]) -> list[list[Scored]]:
     apart = {piece for line in lines for piece in dividers(line)}
     lines = [[piece for piece in line if piece not in apart] for line in lines]
     signs = {piece for line in lines for piece in punctuation(line)}
+    signs |= set(percent_signs(list(of_piece)))
     return [[replace(of_piece[one], punctuation=one in signs) for one in line] for line in lines]
 
 
@@ -274,53 +279,6 @@ def _single(
     whole = Piece(left, top, np.ones((height, width), bool))
     box = _box(whole, np.diag([found.scale, found.scale, 1]) @ found.view)
     return NumberDigit(digit, box, 0, 0, model.predict(net, digit[np.newaxis])[0])
-
-
-def _is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
-    """Return whether the one digit is rather what the picture shows than the number.
-
-    normal: whether the picture is in MNIST's form, of which no digit is cut out again.
-    """
-    if not all(covers(alone.box, one.box) for one in number):
-        return False
-    if not number:
-        return True
-    if len(number) == 1 and (normal or _alike(number[0].box, alone.box)):
-        return True
-    chances = [one.probabilities.max() for one in number]
-    # What the one digit explains and the number does not: ink, and lines with no space between.
-    unread = len(number.unread) + _parts(alone, number)
-    least = np.exp(LEAVE_OUT)  # what is less likely is no digit
-    return bool(alone.probabilities.max() > max(least, np.prod(chances) * least**unread))
-
-
-def _parts(alone: NumberDigit, number: Number) -> int:
-    """Return in how many more parts the one digit is than the number has digits.
-
-    They are what the number leaves out within it, and digits that stand close below others: both
-    come of a pen that skips. None where it is unsure.
-    """
-    if len(number) > MOST_JOINED or alone.probabilities.max() < SURE:
-        return 0
-    high = alone.box[3]
-    left_out = [
-        box
-        for box in number.left_out
-        if covers(alone.box, box) and box[3] > PART * high and box not in number.unread
-    ]
-    ends = sorted((one.box[1], one.box[1] + one.box[3], one.line) for one in number)
-    below = sum(
-        line != above_line and top - bottom < SPACE * high
-        for (_, bottom, above_line), (top, _, line) in pairwise(ends)
-    )
-    return len(left_out) + below
-
-
-def _alike(box: Box, other: Box) -> bool:
-    """Return whether the boxes lie over one another, neither half as large again as the other."""
-    return covers(box, other) and all(
-        max(sides) < 1.5 * min(sides) + 4 for sides in zip(box[2:], other[2:], strict=True)
-    )
 
 
 def _box(piece: Piece, view: np.ndarray) -> Box:

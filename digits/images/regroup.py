@@ -43,7 +43,8 @@ def joined(picture: Image.Image, number: Number, i: int, net: Network | keras.Mo
 def parted(picture: Image.Image, number: Number, i: int, net: Network | keras.Model) -> Number:
     """Return the number with its digit i as two, parted along the border that is seen in it.
 
-    Where none is seen, it is cut upright where there is least ink.
+    Where none is seen, it is cut upright where there is least ink. Raises ImageError when a half
+    has no ink.
     """
     one = number[i]
     left, top, *_ = one.box
@@ -108,7 +109,8 @@ def _halves(ink: np.ndarray) -> tuple[Piece, Piece]:
         return pieces.joined(parts[:first]), pieces.joined(parts[first:])
     width = ink.shape[1]
     edge = max(1, round(EDGE * width))
-    at = edge + int(ink[:, edge : max(width - edge, edge + 1)].sum(axis=0, dtype=int).argmin())
+    inner = ink[:, edge : max(width - edge, edge + 1)]
+    at = edge + int(inner.sum(axis=0, dtype=int).argmin()) if inner.size else width
     return Piece(0, 0, ink[:, :at] > 0), Piece(at, 0, ink[:, at:] > 0)
 
 

@@ -18,8 +18,11 @@ from digits.images.groups import grouped
 from digits.images.marks import Candidate, clear_marks, likeliest
 from digits.images.panels import cut_out, panels, sheets
 from digits.images.paper import (
+    ALL,
     InkMap,
+    commonest_colour,
     flat_paper,
+    hides_ink,
     map_of_drawing,
     maps_of_photo,
     paper_of_crop,
@@ -29,6 +32,7 @@ from digits.images.paper import (
 from digits.mnist import NO_INK, ImageError
 
 WORK_SIDE = 320  # px, long side while searching for the digit
+MAX_ROW_ASPECT = 100  # long side to short, of a row of 100 digits
 MAX_NESTING = 2  # pictures in the picture that are looked into
 CROP_SIDES = 112, 256  # px, least and most of the long side of the digit's surroundings
 MAX_ZOOM = 4  # a stroke 2 px wide is cut out, thickened and shrunk more exactly at 8 px
@@ -76,6 +80,8 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
 
     depth: how many panels within panels are looked into.
     """
+    if max(rgb.shape) > MAX_ROW_ASPECT * min(rgb.shape[:2]):
+        return None
     small, scale = _reduced(rgb)
     paper = flat_paper(small)
     if paper is None and (alone := paper_of_crop(small)) is not None:
@@ -108,10 +114,12 @@ def search_whole(rgb: np.ndarray) -> list[Found]:
         paper = paper_of_crop(small)
     if paper is None:
         channels = {strongest_channel(small), widest_channel(small)}
-        maps = [maps_of_photo(small, channel) for channel in sorted(channels)]
+        all_ = {ALL} if hides_ink(small) else set()
+        maps = [maps_of_photo(small, channel) for channel in sorted(channels | all_)]
         kinds = [some[kind::2] for some in maps for kind in (0, 1)]
     else:
-        kinds = [[map_of_drawing(small, paper)]]
+        papers = np.unique([paper, commonest_colour(small)], axis=0)  # a frame's may hide it
+        kinds = [[map_of_drawing(small, one)] for one in papers]
     return [_found(rgb, scale, best) for kind in kinds if (best := likeliest(kind))]
 
 

@@ -1,7 +1,8 @@
-"""Signs among digits: a plus, a times, a minus and dots, told by their form, brackets and slashes.
+"""Signs among digits: plus, times, minus, ticks and dots, told by their form, and others by place.
 
-The network has never seen them and is not always unsure: a small × looks like an 8 to it. Brackets
-and slashes are ones to it, rightly: only what stands beside them in their line tells them from 1.
+The network has never seen them and is not always unsure: a small × looks like an 8 to it, half a
+tick like a 1. Brackets and slashes are ones to it, rightly, and the rings of a percent sign are 0:
+only what stands beside them tells them from digits.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ AS_BOWED = 0.6  # times as far as the most bowed stroke of its line, at least: o
 LEAN = np.radians(10)  # of a slash, at least; so far lean 56 % of MNIST's ones
 DATE_LEAN, DATE_HIGH = np.radians(20), 1.05  # of both in a date; times the line's median height
 ALIKE = np.radians(8)  # between the leans of two strokes of one hand
+TICK_AREA = 0.42  # of its box, at most
+TURN = 0.1, 0.6  # of a tick's width, where it turns
+RISE, FALL = 0.55, 0.1  # of a tick's height, that its arms have at least, in the middle of the pen
+BENT = 0.06  # of a tick's height, that an arm is off a line on average, at most
+RING = 0.6  # of its slash's height, that a percent sign's ring has at most
+RING_ACROSS = 0.8  # of the same, between the middles of both
 BEYOND = 0.08  # of its height, by which a slash begins above and ends below its neighbours
 HIGH = 0.7  # of the line's median height, at least, of a digit, a bracket and a slash
 
@@ -57,6 +64,27 @@ def crossness(piece: Piece) -> float:
     first, second, fourth = (abs((turn**n).sum(axis=1)) / count for n in (1, 2, 4))
     even = (first < LOPSIDED) & (second < UNEVEN)
     return float(fourth[even].max(initial=0))
+
+
+def is_tick(piece: Piece) -> bool:
+    """Return whether a piece is a tick: a thin line that falls to the right, then rises higher."""
+    mask, (high, wide) = piece.mask, piece.mask.shape
+    count = np.count_nonzero(mask, axis=0)
+    run = high - mask.argmax(axis=0) - mask[::-1].argmax(axis=0)
+    if piece.area > TICK_AREA * high * wide or (run == count).mean() < ONE_RUN:
+        return False
+    course = np.arange(high) @ mask / np.maximum(count, 1) / high  # 0 at the top
+    turn = int(course.argmax())
+    falls, rises = course[turn] - course[0], course[turn] - course[-1]
+    if not (TURN[0] * wide < turn < TURN[1] * wide and rises > RISE and falls > FALL):
+        return False
+    return all(_is_straight(arm) for arm in (course[: turn + 1], course[turn:]))
+
+
+def _is_straight(course: np.ndarray) -> bool:
+    """Return whether a course, float (n,), shares of a height, is nearly a line."""
+    x = np.linspace(-1, 1, len(course))
+    return bool(np.abs(np.polyval(np.polyfit(x, course, 1), x) - course).mean() < BENT)
 
 
 class Stroke(NamedTuple):
@@ -110,6 +138,32 @@ def _brackets(strokes: list[Stroke]) -> list[Stroke]:
         if left.bow > 0 and closing:
             found += [left, min(closing, key=lambda one: one.bow)]
     return found
+
+
+def percent_signs(pieces: list[Piece]) -> list[Piece]:
+    """Return which pieces of a page are of percent signs: slashes and the rings beside them."""
+    highest = max((piece.height for piece in pieces), default=0)
+    rings = [one for one in pieces if one.height < RING * highest and _is_ring(one)]
+    found = []
+    for slash in pieces if len(rings) > 1 else []:
+        upper, lower = ([ring for ring in rings if _is_beside(ring, slash, way)] for way in (-1, 1))
+        stroke = _stroke(slash) if upper and lower else None
+        if stroke and stroke.lean > LEAN:
+            found += [slash, upper[0], lower[0]]
+    return found
+
+
+def _is_beside(ring: Piece, slash: Piece, way: int) -> bool:
+    """Return whether a ring is close to a slash: on its upper left (-1), its lower right (1)."""
+    across = way * (ring.middle - slash.middle) / slash.height
+    down = way * (ring.top + ring.bottom - slash.top - slash.bottom) / 2 / slash.height
+    return ring.height < RING * slash.height and 0 < across < RING_ACROSS and 0.1 < down < 0.5
+
+
+def _is_ring(piece: Piece) -> bool:
+    """Return whether a piece has a hole."""
+    paper = np.pad(~piece.mask, 1, constant_values=True).astype(np.uint8)
+    return cv2.connectedComponents(paper, connectivity=4)[0] > 2
 
 
 def _is_slash(stroke: Stroke, strokes: list[Stroke], line: list[Piece]) -> bool:

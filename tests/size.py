@@ -18,7 +18,7 @@ MODULE = 350  # lines of one file: what a reader keeps in mind at once
 FUNCTION = 40  # lines from `def` to the end: one screen
 PAGE = 200  # lines of app.py, which lays out and nothing else
 SPINE = 1_000  # lines of SPINE_FILES: an hour's reading
-TOTAL = 13_670  # lines in all; a commit that adds a feature may raise it, and says so
+TOTAL = 13_680  # lines in all; a commit that adds a feature may raise it, and says so
 
 SPINE_FILES = (  # in the order in which one reads them; see CONTRIBUTING.md
     "digits/images/__init__.py",

@@ -12,6 +12,7 @@ from digits.images.number import Number, NumberDigit
 from digits.images.paths import Scored
 from digits.images.pieces import Piece
 from digits.images.reading import _off_sides, _without_table
+from digits.images.ruled import ruled_lines
 from tests import number_pictures, pictures
 from tests.test_numbers import share_read
 
@@ -161,6 +162,15 @@ def test_read_digits_screen_with_a_dark_rim_is_looked_into(held_out, net):
     for edge in (slice(6, 30), slice(450, 474)):  # what a JPEG leaves beside it
         pixels[100:120, edge] = 25
     assert images.read_digits(pictures.as_picture(pixels), net).text() == "0"
+
+
+@pytest.mark.parametrize(("width", "is_ruled"), [(2, True), (8, False)])
+def test_ruled_lines_across_a_strip_are_thinner_than_a_stem_that_was_cut_close(width, is_ruled):
+    strip = np.zeros((100, 400), np.uint8)
+    for left in range(60, 360, 80):
+        cv2.ellipse(strip, (left, 50), (25, 35), 0, 0, 360, 1, 8)
+    strip[:80, 10 : 10 + width] = 1
+    assert ruled_lines(strip)[:80, 10 : 10 + width].any() == is_ruled
 
 
 @pytest.mark.parametrize(("doubt", "single"), [(0.99, False), (0.5, True)])

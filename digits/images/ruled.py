@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
+THIN = 40  # times as long as thick is the paper's side along a ruled line, at least; or 3 px thick
 SLOPES = 4  # of ruled lines in one direction: one, in perspective several
 
 
@@ -19,7 +20,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
     side = max(marks.shape)
     if side < RULED_SIDE:
         return ruled
-    thick = max(3, side // 40)  # px, thicker marks are no ruled lines
+    thick = max(3, side // THIN)
     fat = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))
     thin = cv2.subtract(marks, fat)
     found = cv2.HoughLinesP(thin, 1, np.pi / 180, side // 10, None, side // 8, side // 25)
@@ -30,7 +31,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
     turned = np.ascontiguousarray(marks.T)
     for view, out, along, across in ((marks, ruled, x, y), (turned, ruled.T, y, x)):
         for slope in _main_slopes(along, across):
-            out[_lines_along(view, slope, thick)] = True
+            out[_lines_along(view, slope)] = True
     left = cv2.boundingRect(marks * ~ruled)[2:]
     return ruled if max(left) > 0.1 * side else np.zeros_like(ruled)
 
@@ -46,12 +47,12 @@ def _main_slopes(along: np.ndarray, across: np.ndarray) -> list[float]:
     return [(step - 7) / 20 for step in np.argsort(-length)[:SLOPES] if length[step]]
 
 
-def _lines_along(marks: np.ndarray, slope: float, thick: int) -> np.ndarray:
+def _lines_along(marks: np.ndarray, slope: float) -> np.ndarray:
     """Return where lines of that slope are, without the strokes that cross them: bool (h, w).
 
-    marks: uint8 (h, w), 0 or 1. slope: dy / dx. thick: px, the most that a line is.
+    marks: uint8 (h, w), 0 or 1. slope: dy / dx.
     """
-    lines = _lines_to_frame(marks, slope, thick)
+    lines = _lines_to_frame(marks, slope)
     if lines is None:
         return np.zeros(marks.shape, bool)
     runs = np.diff(lines, axis=0, prepend=np.uint8(0)) == 1
@@ -62,10 +63,11 @@ def _lines_along(marks: np.ndarray, slope: float, thick: int) -> np.ndarray:
     return near > strokes
 
 
-def _lines_to_frame(mask: np.ndarray, slope: float, thick: int) -> np.ndarray | None:
+def _lines_to_frame(mask: np.ndarray, slope: float) -> np.ndarray | None:
     """Return the runs along the slope that reach the left or right edge: uint8 (h, w), or None.
 
-    They are a quarter of the mask's width long or longer and no more than `thick` px thick.
+    They are a quarter of the mask's width long or longer, and so thin that in a strip, which may be
+    cut close around digits, no stem is one.
     mask: uint8 (h, w), 0 or 1. slope: dy / dx.
     """
     height, width = mask.shape
@@ -78,7 +80,7 @@ def _lines_to_frame(mask: np.ndarray, slope: float, thick: int) -> np.ndarray | 
     back = shear * [[1, 0, 0], [-1, 1, -1]]
     level = cv2.warpAffine(level, back, (width, height), flags=cv2.INTER_NEAREST) & mask
     _, labels, stats, _ = cv2.connectedComponentsWithStats(level)
-    thin = stats[:, cv2.CC_STAT_AREA] < thick * stats[:, cv2.CC_STAT_WIDTH]
+    thin = stats[:, cv2.CC_STAT_AREA] < max(3, width // THIN) * stats[:, cv2.CC_STAT_WIDTH]
     reaches = (stats[:, 0] <= 2) | (stats[:, 0] + stats[:, 2] >= width - 2)
     ruled = thin & reaches & (stats[:, 2] > width // 8)
     ruled[0] = False

@@ -173,6 +173,17 @@ def test_ruled_lines_across_a_strip_are_thinner_than_a_stem_that_was_cut_close(w
     assert ruled_lines(strip)[:80, 10 : 10 + width].any() == is_ruled
 
 
+@pytest.mark.parametrize(("further", "taken"), [
+    ((1, (300, 205, 10, 60)), True),
+    ((8, (300, 390, 40, 60)), True),
+    ((7, (300, 390, 40, 60)), False),  # a finger
+])  # fmt: skip
+def test_likeliest_stroke_in_another_colour_is_taken_beside_the_first_digits_alone(further, taken):
+    first, more = number_of(WITHIN), number_of(WITHIN, further)
+    off = choice.off_lines(first, (500, 600))
+    assert (choice.likeliest(first, [more], off) is more) == taken
+
+
 @pytest.mark.parametrize(("doubt", "single"), [(0.99, False), (0.5, True)])
 def test_is_single_column_of_sure_digits_is_no_one(doubt, single):
     column = number_of((5, (10, 0, 30, 50)), (6, (10, 70, 30, 50), doubt), (7, (10, 140, 30, 50)))

@@ -24,7 +24,7 @@ STROKES = 1, 7  # as which the edge of a sheet is read, its corner, and the grai
 def likeliest(first: Number, others: list[Number], outside: np.ndarray) -> Number:
     """Return the first number, or another one for which more speaks.
 
-    outside: as `outside_of` returns it, of the panel that the first one was read in.
+    outside: as `outside_of` the first one's panel returns it, or `off_lines`.
     """
     others = [other for other in others if other and doubts(other) <= GRAIN * len(other)]
     return max([first, *others], key=lambda number: _merit(number, first, outside))
@@ -49,6 +49,14 @@ def outside_of(panel: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
     corners = np.rint(panel).astype(np.int32)
     cv2.fillConvexPoly(outside, corners, 0)
     return cv2.polylines(outside, [corners], True, 1, 1 + max(size) // EDGE_PART)
+
+
+def off_lines(number: Number, size: tuple[int, ...]) -> np.ndarray:
+    """Return a mask of what is above, between and below a number's lines: uint8 (h, w), in size."""
+    outside = np.ones(size[:2], np.uint8)
+    for _, top, _, height in (one.box for one in number):
+        outside[max(0, top - height // 2) : top + height + height // 2] = 0
+    return outside
 
 
 def is_single(alone: NumberDigit, number: Number, normal: bool) -> bool:
@@ -104,7 +112,7 @@ def _merit(number: Number, first: Number, outside: np.ndarray) -> int:
     """Return how much speaks for a number beside the one that was read first.
 
     For it speak its sure digits. Against it speak the doubtful ones, the first one's digits that it
-    lacks, and what it reads beside them: strokes outside of their panel, or a frame around them.
+    lacks, and what it reads beside them: strokes where it is outside, or a frame around them.
     """
     sure = sum(one.probabilities.max() >= SURE for one in number)
     further = _lacking(first, number)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from digits import model
-from digits.images.choice import STROKES, doubts, is_single, likeliest, outside_of
+from digits.images.choice import STROKES, doubts, is_single, likeliest, off_lines, outside_of
 from digits.images.lines import dividers, in_lines
 from digits.images.marks import Parts, clear_marks, without_edges
 from digits.images.number import Box, Number, NumberDigit, covers, group_numbers
@@ -73,14 +73,13 @@ def read_number(
     if found is None:
         raise ImageError(NO_DIGIT)
     number = _read(found, net)
-    if (
-        doubts(number) > DOUBTFUL * len(number)
-        or found.panel is not None
-        or (found.photo and hides_ink(rgb))
-    ):
-        # Ink and the gaps between are mistaken for one another, or a panel holds a part alone.
+    hidden = found.photo and hides_ink(rgb)
+    if doubts(number) > DOUBTFUL * len(number) or found.panel is not None or hidden:
+        # Ink and the gaps between are mistaken for one another, or a panel holds a part alone, or
+        # there is ink of a further colour: another pen's, or a finger, that is read as a stroke.
         others = [_read(other, net) for other in search_whole(rgb)]
-        number = likeliest(number, others, outside_of(found.panel, rgb.shape))
+        outside = outside_of(found.panel, rgb.shape)
+        number = likeliest(number, others, outside | off_lines(number, rgb.shape) * hidden)
     alone = _single(found, net, normal)
     if alone is not None and is_single(alone, number, normal is not None):
         beside = [box for box in number.left_out if not covers(alone.box, box)]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 RULED_SIDE = 100  # px; a smaller picture shows a digit alone, no ruled paper around it
-THIN = 40  # times as long as thick is the paper's side along a ruled line, at least; or 3 px thick
+STEM = 20  # times as long as thick is the paper along a ruled line; a 1 that was cut close is not
 SLOPES = 4  # of ruled lines in one direction: one, in perspective several
 
 
@@ -20,7 +20,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
     side = max(marks.shape)
     if side < RULED_SIDE:
         return ruled
-    thick = max(3, side // THIN)
+    thick = max(3, side // 40)  # px, thicker marks are no ruled lines
     fat = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))
     thin = cv2.subtract(marks, fat)
     found = cv2.HoughLinesP(thin, 1, np.pi / 180, side // 10, None, side // 8, side // 25)
@@ -31,7 +31,7 @@ def ruled_lines(marks: np.ndarray) -> np.ndarray:
     turned = np.ascontiguousarray(marks.T)
     for view, out, along, across in ((marks, ruled, x, y), (turned, ruled.T, y, x)):
         for slope in _main_slopes(along, across):
-            out[_lines_along(view, slope)] = True
+            out[_lines_along(view, slope, thick)] = True
     left = cv2.boundingRect(marks * ~ruled)[2:]
     return ruled if max(left) > 0.1 * side else np.zeros_like(ruled)
 
@@ -47,12 +47,12 @@ def _main_slopes(along: np.ndarray, across: np.ndarray) -> list[float]:
     return [(step - 7) / 20 for step in np.argsort(-length)[:SLOPES] if length[step]]
 
 
-def _lines_along(marks: np.ndarray, slope: float) -> np.ndarray:
+def _lines_along(marks: np.ndarray, slope: float, thick: int) -> np.ndarray:
     """Return where lines of that slope are, without the strokes that cross them: bool (h, w).
 
-    marks: uint8 (h, w), 0 or 1. slope: dy / dx.
+    marks: uint8 (h, w), 0 or 1. slope: dy / dx. thick: px, the most that a line is.
     """
-    lines = _lines_to_frame(marks, slope)
+    lines = _lines_to_frame(marks, slope, thick)
     if lines is None:
         return np.zeros(marks.shape, bool)
     runs = np.diff(lines, axis=0, prepend=np.uint8(0)) == 1
@@ -63,11 +63,11 @@ def _lines_along(marks: np.ndarray, slope: float) -> np.ndarray:
     return near > strokes
 
 
-def _lines_to_frame(mask: np.ndarray, slope: float) -> np.ndarray | None:
+def _lines_to_frame(mask: np.ndarray, slope: float, thick: int) -> np.ndarray | None:
     """Return the runs along the slope that reach the left or right edge: uint8 (h, w), or None.
 
-    They are a quarter of the mask's width long or longer, and so thin that in a strip, which may be
-    cut close around digits, no stem is one.
+    They are a quarter of the mask's width long or longer and no more than `thick` px thick, nor
+    than a part of the width: cut close around digits, a strip has stems as long as it is wide.
     mask: uint8 (h, w), 0 or 1. slope: dy / dx.
     """
     height, width = mask.shape
@@ -80,7 +80,8 @@ def _lines_to_frame(mask: np.ndarray, slope: float) -> np.ndarray | None:
     back = shear * [[1, 0, 0], [-1, 1, -1]]
     level = cv2.warpAffine(level, back, (width, height), flags=cv2.INTER_NEAREST) & mask
     _, labels, stats, _ = cv2.connectedComponentsWithStats(level)
-    thin = stats[:, cv2.CC_STAT_AREA] < max(3, width // THIN) * stats[:, cv2.CC_STAT_WIDTH]
+    most = min(thick, max(3, width // STEM))
+    thin = stats[:, cv2.CC_STAT_AREA] < most * stats[:, cv2.CC_STAT_WIDTH]
     reaches = (stats[:, 0] <= 2) | (stats[:, 0] + stats[:, 2] >= width - 2)
     ruled = thin & reaches & (stats[:, 2] > width // 8)
     ruled[0] = False

@@ -105,8 +105,8 @@ def search(rgb: np.ndarray, depth: int = MAX_NESTING) -> Found | None:
 def search_whole(rgb: np.ndarray) -> list[Found]:
     """Return the likeliest digit of each kind of ink in a picture, panels aside.
 
-    Of a photo there may be dark and bright ink in either of two channels; of a drawing there is
-    one kind. rgb: uint8 (h, w, 3).
+    Of a photo there may be dark and bright ink in either of two channels, or in all; of a drawing,
+    on the colour of its border, and on the commonest. rgb: uint8 (h, w, 3).
     """
     small, scale = _reduced(rgb)
     paper = flat_paper(small)
@@ -114,8 +114,8 @@ def search_whole(rgb: np.ndarray) -> list[Found]:
         paper = paper_of_crop(small)
     if paper is None:
         channels = {strongest_channel(small), widest_channel(small)}
-        all_ = {ALL} if hides_ink(small) else set()
-        maps = [maps_of_photo(small, channel) for channel in sorted(channels | all_)]
+        further = {ALL} if hides_ink(small) else set()
+        maps = [maps_of_photo(small, channel) for channel in sorted(channels | further)]
         kinds = [some[kind::2] for some in maps for kind in (0, 1)]
     else:
         papers = np.unique([paper, commonest_colour(small)], axis=0)  # a frame's may hide it

@@ -118,7 +118,7 @@ def _page(found: Found) -> Page:
 
 
 def _without_table(pieces: list[Piece], size: tuple[int, ...], photo: bool) -> list[Piece]:
-    """Return the pieces but a table's edge and a program's bar.
+    """Return the pieces but a table's edge, a line that is left of one, and a program's bar.
 
     size: px, the page's. photo: whether a table is likely.
     """
